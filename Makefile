@@ -1,0 +1,35 @@
+# The project's commands. What they need is fetched into a cache outside the checkout (see scripts/env.sh).
+#
+#   PG=16                        another major version of PostgreSQL than the default
+#   PG_CONFIG=/path/to/pg_config a server of your own instead of a fetched one
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint build install setup clean-cache
+
+help: ## list these commands
+	@echo 'make demo            is the place to start. All commands:'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' Makefile | awk -F'|' '{ printf "  %-18s %s\n", $$1, $$2 }'
+	@echo
+	@sed -n 's/^#   /  /p' Makefile
+
+demo: ## watch approved proposals change a private server (PostgreSQL 17, or PG=...)
+	@scripts/demo.sh $(PG)
+
+test: ## format, lints, documentation, all tests (PostgreSQL 15 and 17, or PG=...)
+	@scripts/test.sh $(PG)
+
+lint: ## format, lints and documentation alone
+	@scripts/lint.sh $(PG)
+
+build: ## build everything for development
+	@scripts/build.sh $(PG)
+
+install: ## build for production and install into your server: make install PG_CONFIG=...
+	@scripts/install.sh
+
+setup: ## fetch tools and servers, and nothing else (PostgreSQL 15 and 17, or PG=...)
+	@scripts/setup.sh $(or $(PG),$(if $(PG_CONFIG),,15 17))
+
+clean-cache: ## remove the fetched tools and servers
+	@scripts/clean-cache.sh

@@ -1,0 +1,43 @@
+//! The control plane's client (contract sections 1 to 3): blocking calls over kept-alive connections, none of which
+//! trusts the answer to be what it should be.
+//!
+//! ```text
+//! proposals, sources   what can be asked, in the contract's words
+//! listing, delivery    many calls: all pages of a list, many reports at once
+//! client, exchange     one call: request, deadline, size cap, verdict
+//! base_url, tls, dns   how the server is reached
+//! error, diagnosis     what went wrong, without a secret in it (redact)
+//! ```
+//!
+//! Clients start threads of their own (one that drives the connections, one for each name that is looked up), never
+//! before [`Client::new`], and each from the thread that called it or from one of its own: a signal mask set by the
+//! caller is inherited by all of them.
+
+mod base_url;
+mod body;
+mod client;
+mod delivery;
+mod diagnosis;
+mod dns;
+mod error;
+mod error_body;
+mod exchange;
+mod listing;
+mod proposals;
+mod redact;
+mod source_requests;
+mod source_resolver;
+mod sources;
+mod tls;
+
+pub use base_url::{BaseUrl, BaseUrlError};
+pub use client::{Answer, Call, Client, ClientError, Config};
+pub use delivery::{Delivery, Ending, deliver};
+pub use error::{Cause, ControlPlaneError, Disposition, TlsFault};
+pub use listing::Listing;
+pub use proposals::{Acceptance, Filter, Item, Page};
+pub use source_requests::{ImportedTable, NewSource, Scope, Secret};
+pub use source_resolver::SourceResolver;
+pub use sources::{Source, SourceError};
+
+pub use reqwest::Method;

@@ -1,0 +1,130 @@
+//! All pages of the list of approved proposals, whatever the server makes of `limit` and `cursor` (contract section 3).
+
+use std::collections::HashSet;
+
+use super::client::Client;
+use super::error::ControlPlaneError;
+use super::proposals::Filter;
+use crate::api_key::ApiKey;
+use crate::digest;
+use crate::listed::{Listed, Ours};
+
+/// Proposals asked for in one page.
+const PAGE_SIZE: usize = 500;
+
+/// Pages in a row that may bring nothing new before the list counts as over.
+const MAX_BARREN_PAGES: usize = 3;
+
+/// Pages that one listing reads at most.
+const MAX_PAGES: usize = 1000;
+
+/// The approved proposals, a page at a time, in the server's order: an iterator of pages, each a vector of [`Listed`].
+///
+/// It always ends: after `max_proposals` of ours, after a cursor that was there before, after some pages without
+/// anything new, and after the first error. What is listed twice with the same id and the same effect comes once; the
+/// same id with another effect comes again, for the ledger to refuse. What is not ours does not count towards
+/// `max_proposals`, so that a server which ignores `source_id` can't hide our proposals behind other sources'.
+#[derive(Debug)]
+pub struct Listing<'c> {
+    client: &'c Client,
+    key: &'c ApiKey,
+    ours: &'c Ours,
+    filter: Filter,
+    /// How many of ours may still come.
+    remaining: usize,
+    seen: HashSet<(String, String)>,
+    cursors: Cursors,
+    barren_pages: usize,
+    finished: bool,
+}
+
+impl<'c> Listing<'c> {
+    /// Starts a listing of at most `max_proposals` of ours. Nothing is sent before the first page is asked for.
+    pub fn new(
+        client: &'c Client,
+        key: &'c ApiKey,
+        ours: &'c Ours,
+        project_id: Option<&str>,
+        max_proposals: usize,
+    ) -> Self {
+        let filter = Filter {
+            source_id: ours.source_id.clone(),
+            project_id: project_id.map(str::to_owned),
+            limit: Some(max_proposals.min(PAGE_SIZE)),
+            cursor: None,
+        };
+        Listing {
+            client,
+            key,
+            ours,
+            filter,
+            remaining: max_proposals,
+            seen: HashSet::new(),
+            cursors: Cursors::default(),
+            barren_pages: 0,
+            finished: max_proposals == 0,
+        }
+    }
+
+    fn page(&mut self) -> Result<Vec<Listed>, ControlPlaneError> {
+        let page = self.client.list_approved(self.key, &self.filter)?;
+        let mut news = Vec::new();
+        for item in &page.items {
+            let listed = item.read(self.ours);
+            if !self.seen.insert(identity(&listed)) {
+                continue;
+            }
+            let is_ours = !matches!(listed, Listed::NotOurs { .. });
+            if is_ours && self.remaining == 0 {
+                break;
+            }
+            self.remaining -= usize::from(is_ours);
+            news.push(listed);
+        }
+        self.barren_pages = if news.is_empty() {
+            self.barren_pages + 1
+        } else {
+            0
+        };
+        self.filter.cursor = self.cursors.follow(page.next_cursor);
+        self.finished = self.remaining == 0
+            || self.barren_pages == MAX_BARREN_PAGES
+            || self.filter.cursor.is_none();
+        Ok(news)
+    }
+}
+
+impl Iterator for Listing<'_> {
+    type Item = Result<Vec<Listed>, ControlPlaneError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.finished {
+            return None;
+        }
+        let page = self.page();
+        self.finished |= page.is_err();
+        Some(page)
+    }
+}
+
+/// What makes two elements the same: the id, and the effect.
+fn identity(listed: &Listed) -> (String, String) {
+    let (id, effect) = match listed {
+        Listed::Proposal(proposal) => (&proposal.proposal_id, digest::of_proposal(proposal)),
+        Listed::Bad(bad) => (&bad.proposal_id, bad.digest.clone()),
+        Listed::NotOurs { proposal_id, field } => (proposal_id, (*field).to_owned()),
+    };
+    (id.clone().unwrap_or_default(), effect)
+}
+
+/// Follows cursors from page to page, none of them twice.
+#[derive(Debug, Default)]
+pub(super) struct Cursors(HashSet<String>);
+
+impl Cursors {
+    /// The cursor of the page to ask for next; none after the last page.
+    pub(super) fn follow(&mut self, next: Option<String>) -> Option<String> {
+        let next = next?;
+        (self.0.len() < MAX_PAGES - 1 && self.0.insert(next.clone())).then_some(next)
+    }
+}

@@ -1,0 +1,185 @@
+//! Making a text that somebody else wrote fit to be shown: bounded, on one line, and without a secret in it.
+
+use std::borrow::Cow;
+
+use super::exchange::escape;
+
+/// What stands in a secret's place.
+const STRUCK_OUT: &str = "[redacted]";
+
+/// The longest text shown, in characters.
+const MAX_CHARS: usize = 300;
+
+/// Knows the secrets of one call, and strikes them out of whatever the server sends back.
+pub(super) struct Redactor {
+    secrets: Vec<String>,
+}
+
+impl Redactor {
+    pub(super) fn new<'s>(secrets: impl IntoIterator<Item = &'s str>) -> Self {
+        let mut known = Vec::new();
+        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
+            known.push(secret.to_owned());
+            let encoded = escape(secret);
+            if encoded != secret {
+                known.push(encoded);
+            }
+        }
+        // The longest first, so that no rest of one that holds another stays behind.
+        known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        Redactor { secrets: known }
+    }
+
+    /// The text, fit to be shown. Cut last: half a secret at the cut would not be recognised.
+    pub(super) fn clean(&self, text: &str) -> String {
+        let mut clean: String = text.chars().map(visible).collect();
+        for secret in &self.secrets {
+            clean = strike_out(&clean, secret);
+        }
+        clean = strike_out_tokens(&clean);
+        clean = strike_out_userinfo(&clean);
+        shorten(clean.trim())
+    }
+
+    /// True when nothing in the text has to be struck out.
+    pub(super) fn is_clean(&self, text: &str) -> bool {
+        self.clean(text) == text
+    }
+}
+
+/// Control characters, and those that turn the direction of writing or are not seen, become spaces.
+fn visible(c: char) -> char {
+    let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    if c.is_control() || hidden { ' ' } else { c }
+}
+
+/// Every occurrence, whatever its case.
+fn strike_out(text: &str, secret: &str) -> String {
+    // ASCII folding keeps every byte's place, so that what is found in one text lies there in the other.
+    let (folded, wanted) = (text.to_ascii_lowercase(), secret.to_ascii_lowercase());
+    let mut out = String::with_capacity(text.len());
+    let mut end = 0;
+    for (start, found) in folded.match_indices(&wanted) {
+        out.push_str(&text[end..start]);
+        out.push_str(STRUCK_OUT);
+        end = start + found.len();
+    }
+    out.push_str(&text[end..]);
+    out
+}
+
+/// What follows `Bearer `, whosever it is.
+fn strike_out_tokens(text: &str) -> String {
+    const SCHEME: &str = "bearer ";
+    let folded = text.to_ascii_lowercase();
+    let mut out = String::with_capacity(text.len());
+    let mut end = 0;
+    for (start, scheme) in folded.match_indices(SCHEME) {
+        let token = start + scheme.len();
+        let length = text[token..]
+            .find(is_token_end)
+            .unwrap_or(text.len() - token);
+        // A short word is prose ("a bearer token is required"); a token is longer.
+        if token < end || length < 8 {
+            continue;
+        }
+        out.push_str(&text[end..token]);
+        out.push_str(STRUCK_OUT);
+        end = token + length;
+    }
+    out.push_str(&text[end..]);
+    out
+}
+
+fn is_token_end(c: char) -> bool {
+    !(c.is_ascii_alphanumeric() || "-._~+/=".contains(c))
+}
+
+/// User name and password in a URL: `postgres://user:password@host`.
+fn strike_out_userinfo(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        out.push_str(before);
+        out.push_str("://");
+        let word = after.find(char::is_whitespace).unwrap_or(after.len());
+        let authority = after[..word].find(['/', '?', '#']).unwrap_or(word);
+        // A password may hold an unescaped `/` or `@`: the last `@` of the word ends it.
+        let userinfo = after[..word]
+            .rfind('@')
+            .filter(|at| *at < authority || after[..*at].contains(':'));
+        if let Some(at) = userinfo {
+            out.push_str(STRUCK_OUT);
+            rest = &after[at..];
+        } else {
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn shorten(text: &str) -> String {
+    let cut: Cow<'_, str> = match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
+    };
+    cut.into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clean(text: &str) -> String {
+        Redactor::new(["k3y/S3cret"]).clean(text)
+    }
+
+    #[test]
+    fn the_key_is_struck_out_wherever_and_however_it_occurs() {
+        assert_eq!(
+            clean("key k3y/S3cretk3y/S3cret!"),
+            "key [redacted][redacted]!"
+        );
+        assert_eq!(clean("?k=k3y%2FS3cret"), "?k=[redacted]");
+        assert_eq!(clean("K3Y/s3CRET"), "[redacted]");
+        assert_eq!(clean("é k3y/S3cret é"), "é [redacted] é");
+    }
+
+    #[test]
+    fn a_bearer_token_is_struck_out_even_when_it_is_not_ours() {
+        assert_eq!(
+            clean("Authorization: Bearer abc.DEF-12345, x"),
+            "Authorization: Bearer [redacted], x"
+        );
+        assert_eq!(
+            clean("a bearer token is required"),
+            "a bearer token is required"
+        );
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_struck_out() {
+        assert_eq!(
+            clean("no route to postgres://u:p@h:5432/d"),
+            "no route to postgres://[redacted]@h:5432/d"
+        );
+        assert_eq!(clean("mysql://u:p/a@ss@h/d x"), "mysql://[redacted]@h/d x");
+        assert_eq!(
+            clean("see https://synapsor.ai/docs"),
+            "see https://synapsor.ai/docs"
+        );
+    }
+
+    #[test]
+    fn the_text_stays_on_one_line_and_is_bounded() {
+        assert_eq!(clean("a\r\nb\u{1b}[31mc\u{202e}d"), "a  b [31mc d");
+        assert_eq!(clean(&"é".repeat(1000)).chars().count(), MAX_CHARS + 1);
+    }
+
+    #[test]
+    fn a_key_at_the_cut_leaves_no_half_behind() {
+        let text = format!("{}k3y/S3cret", "x".repeat(MAX_CHARS - 4));
+        assert!(!clean(&text).contains("k3y"));
+    }
+}

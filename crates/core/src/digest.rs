@@ -1,0 +1,159 @@
+//! What a proposal would do, as one number: SHA-256 over a canonical form of everything that has an effect.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::json::{Columns, Json, compact};
+use crate::proposal::Proposal;
+
+/// The digest of a proposal's content: target, operation, changes, key, tenant and conflict. Ids, status and unknown
+/// fields have no effect and do not enter. Lowercase hexadecimal, 64 characters.
+///
+/// The canonical form is a JSON array of labelled parts, without white space; columns are sorted by name, since
+/// their order has no effect, and values keep their text.
+pub fn of_proposal(proposal: &Proposal) -> String {
+    let operation = proposal
+        .operation
+        .as_deref()
+        .unwrap_or("update")
+        .to_lowercase();
+    let mut form = String::from("[1");
+    push_text(
+        &mut form,
+        Some(proposal.source_kind.as_deref().unwrap_or("postgres")),
+    );
+    push_text(&mut form, proposal.schema.as_deref());
+    push_text(&mut form, proposal.table.as_deref());
+    push_text(&mut form, Some(&operation));
+    push_columns(&mut form, &proposal.changes);
+    push_columns(&mut form, &proposal.primary_key);
+    push_text(&mut form, proposal.tenant_column.as_deref());
+    push_value(&mut form, proposal.tenant_id.as_ref());
+    push_text(
+        &mut form,
+        proposal.conflict_guard().map(|(column, _)| column),
+    );
+    push_value(&mut form, proposal.conflict_guard().map(|(_, value)| value));
+    form.push(']');
+    hex(&form)
+}
+
+/// The digest of a proposal that can't be read: of its whole text.
+pub fn of_text(text: &str) -> String {
+    hex(&format!("[0,{}]", compact(text)))
+}
+
+fn hex(form: &str) -> String {
+    Sha256::digest(form.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn push_text(form: &mut String, text: Option<&str>) {
+    form.push(',');
+    match text {
+        Some(text) => push_string(form, text),
+        None => form.push_str("null"),
+    }
+}
+
+fn push_value(form: &mut String, value: Option<&Json>) {
+    form.push(',');
+    match value {
+        Some(value) => push_json(form, value),
+        None => form.push_str("null"),
+    }
+}
+
+fn push_columns(form: &mut String, columns: &Columns) {
+    let mut sorted: Vec<_> = columns.iter().collect();
+    sorted.sort_by_key(|(name, _)| *name);
+    form.push_str(",{");
+    for (n, (name, value)) in sorted.into_iter().enumerate() {
+        form.push_str(if n == 0 { "" } else { "," });
+        push_string(form, name);
+        form.push(':');
+        push_json(form, value);
+    }
+    form.push('}');
+}
+
+/// A string is written anew, so that the way it was escaped does not matter.
+fn push_json(form: &mut String, value: &Json) {
+    match value.as_str() {
+        Some(text) => push_string(form, &text),
+        None => form.push_str(&value.compact()),
+    }
+}
+
+fn push_string(form: &mut String, text: &str) {
+    form.push_str(&serde_json::Value::from(text).to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(text: &str) -> String {
+        of_proposal(&Proposal::parse(text).unwrap())
+    }
+
+    const BASE: &str = r#"{"external_schema":"s","external_table":"t","changes":{"a":1,"b":"é"},"primary_key":{"id":7}}"#;
+
+    #[test]
+    fn what_has_no_effect_does_not_change_the_digest() {
+        let same = [
+            r#"{"external_schema":"s","external_table":"t","changes":{"b":"\u00e9","a":1},"primary_key":{"id":7}}"#,
+            r#"{"proposal_id":"x","idempotency_key":"k","status":"approved","later":1,"operation":"UPDATE",
+                "external_catalog":"s","external_table":"t","changes":{"a": 1 ,"b":"é"},"primary_key":{"id":7}}"#,
+        ];
+        for text in same {
+            assert_eq!(digest(text), digest(BASE), "{text}");
+        }
+    }
+
+    #[test]
+    fn whatever_has_an_effect_changes_the_digest() {
+        let base = |from: &str, to: &str| {
+            assert!(BASE.contains(from), "{from}");
+            digest(&BASE.replacen(from, to, 1))
+        };
+        let others = [
+            base("\"s\"", "\"s2\""),
+            base("\"t\"", "\"t2\""),
+            base(":1", ":2"),
+            base(":1", ":\"1\""),
+            base(":1", ":1.0"),
+            base("\"b\"", "\"c\""),
+            base(":7", ":8"),
+            base("{\"external", "{\"operation\":\"insert\",\"external"),
+            base(
+                "{\"external",
+                "{\"tenant_column\":\"x\",\"tenant_id\":1,\"external",
+            ),
+            base(
+                "{\"external",
+                "{\"tenant_column\":\"x\",\"tenant_id\":2,\"external",
+            ),
+            base(
+                "{\"external",
+                "{\"conflict_column\":\"v\",\"conflict\":{\"v\":1},\"external",
+            ),
+            base(
+                "{\"external",
+                "{\"conflict_column\":\"v\",\"conflict\":{\"v\":null},\"external",
+            ),
+        ];
+        let distinct: std::collections::HashSet<_> =
+            others.iter().chain([&digest(BASE)]).cloned().collect();
+        assert_eq!(distinct.len(), others.len() + 1);
+    }
+
+    #[test]
+    fn the_digest_stays_the_same_from_release_to_release() {
+        assert_eq!(
+            digest(BASE),
+            "44d9040a204830a581de2c34144d248ae6a56f05b476338eeb23559bf42cd68e"
+        );
+    }
+}

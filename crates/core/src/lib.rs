@@ -1,0 +1,22 @@
+//! The rules of write-back, without a database.
+//!
+//! Everything here is a function of what is handed in: no Postgres, no MySQL, no clock and no environment. The
+//! extension and the companion binary are thin shells around it. Data flows one way:
+//!
+//! ```text
+//! control_plane (fetch) → proposal (check) → builder (build) → [apply, in the shell] → outcome (record) → report
+//! ```
+
+pub mod api_key;
+pub mod builder;
+pub mod control_plane;
+pub mod dialect;
+pub mod digest;
+pub mod identifier;
+pub mod json;
+pub mod listed;
+pub mod outcome;
+pub mod proposal;
+pub mod refusal;
+pub mod report;
+pub mod retry;

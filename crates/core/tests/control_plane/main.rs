@@ -1,0 +1,15 @@
+//! The client's promises, held over real sockets: against the simulated control plane, and against a bare socket
+//! where even that is too well-behaved.
+
+#![allow(clippy::unwrap_used)]
+
+mod answers;
+mod calls;
+mod delivering;
+mod failures;
+mod listing;
+mod raw;
+mod secrets;
+mod source_calls;
+mod support;
+mod trust;

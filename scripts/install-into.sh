@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Builds the extension as in development and installs it:  scripts/install-into.sh PG_CONFIG
+# For tests and demo, whose caller holds the server's lock; scripts/install.sh is for people's own servers.
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+pg_config=${1:?usage: scripts/install-into.sh PG_CONFIG}
+cargo pgrx install --no-default-features --features "pg$(major_of "$pg_config")" --pg-config "$pg_config"

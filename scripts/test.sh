@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change is taken:  scripts/test.sh [MAJOR...]   (default: 15 17)
+# Ends with the number of tests that ran, added up from the test runners' own result lines.
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# shellcheck disable=SC2046 # a list
+[ "$#" -gt 0 ] || set -- $(default_majors 15 17)
+
+log=$(mktemp)
+started=$SECONDS
+
+# counted COMMAND...: keeps a copy of what it prints. Does not wait for a process that it leaves behind.
+counted() {
+    local status=0 tee output
+    exec {output}> >(tee -a "$log")
+    tee=$!
+    "$@" >&"$output" 2>&1 {output}>&- || status=$?
+    exec {output}>&-
+    timeout 10 tail --pid "$tee" --sleep-interval 0.1 --follow /dev/null || true
+    return "$status"
+}
+
+summary() {
+    local status=$? counts
+    counts=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '
+        /^test result:/ { for (i = 1; i < NF; i++) { if ($(i + 1) ~ /^passed/) passed += $i; if ($(i + 1) ~ /^failed/) failed += $i } }
+        END { printf "%d passed, %d failed", passed, failed }')
+    rm -f "$log"
+    say
+    say "PostgreSQL $majors, $((SECONDS - started)) s"
+    if [ "$status" -eq 0 ]; then
+        say "$counts"
+    else
+        say "FAILED (see the error above); of the tests that ran: $counts"
+    fi
+    exit "$status"
+}
+majors=$*
+trap summary EXIT
+
+step "Setup" scripts/setup.sh "$@"
+scripts/lint.sh "$@"
+step "Tests without a server" counted cargo test --no-fail-fast --workspace --exclude synapsor_writeback
+for major in "$@"; do
+    counted scripts/test-server.sh "$major"
+done

@@ -1,0 +1,125 @@
+-- The ledger: one row for each proposal ever decided here, in the same transaction as the change itself. It is also
+-- the outbox: a final row whose report_state is 'pending' is owed to the control plane.
+
+CREATE SCHEMA synapsor;
+COMMENT ON SCHEMA synapsor IS
+    'Ledger and views of synapsor_writeback. Written by the extension alone.';
+
+CREATE TABLE synapsor.ledger (
+    key               text        PRIMARY KEY,
+    proposal_id       text        NOT NULL,
+    idempotency_key   text,
+    proposal_digest   text        NOT NULL,
+    source_id         text,
+    target_schema     text,
+    target_table      text,
+    operation         text,
+    status            text        NOT NULL,
+    affected_rows     bigint      NOT NULL DEFAULT 0,
+    guards            jsonb       NOT NULL,
+    guard_advanced    boolean,
+    reason            text,
+    sqlstate          text,
+    error             text,
+    error_detail      text,
+    attempts          integer     NOT NULL DEFAULT 1,
+    applied_as        text        NOT NULL,
+    first_seen_at     timestamptz NOT NULL,
+    decided_at        timestamptz,
+    next_attempt_at   timestamptz,
+    report_state      text,
+    report_attempts   integer     NOT NULL DEFAULT 0,
+    reported_at       timestamptz,
+    next_report_at    timestamptz,
+    report_error      text,
+    CONSTRAINT ledger_status_known
+        CHECK (status IN ('retrying', 'applied', 'conflict', 'failed')),
+    CONSTRAINT ledger_report_state_known
+        CHECK (report_state IN ('pending', 'delivered', 'rejected')),
+    CONSTRAINT ledger_final_rows_are_decided_and_owed
+        CHECK ((status = 'retrying') = (decided_at IS NULL)
+           AND (status = 'retrying') = (report_state IS NULL)
+           AND (status = 'retrying') = (next_attempt_at IS NOT NULL)),
+    CONSTRAINT ledger_applied_is_one_row
+        CHECK (affected_rows = CASE WHEN status = 'applied' THEN 1 ELSE 0 END)
+);
+
+-- What is owed, oldest first; empty when all is delivered.
+CREATE INDEX ledger_pending_reports ON synapsor.ledger (next_report_at) WHERE report_state = 'pending';
+-- What is to be tried again.
+CREATE INDEX ledger_retrying ON synapsor.ledger (next_attempt_at) WHERE status = 'retrying';
+-- What a control plane refused: few, and somebody has to look at them.
+CREATE INDEX ledger_rejected_reports ON synapsor.ledger (decided_at) WHERE report_state = 'rejected';
+-- For the newest (synapsor.recent) and the oldest (pruning).
+CREATE INDEX ledger_decided_at ON synapsor.ledger (decided_at);
+
+SELECT pg_catalog.pg_extension_config_dump('synapsor.ledger', '');
+
+COMMENT ON TABLE synapsor.ledger IS
+    'One row for each proposal ever decided here. A final row (applied, conflict, failed) never changes its outcome.';
+COMMENT ON COLUMN synapsor.ledger.key IS 'The proposal''s idempotency_key, or its proposal_id when it has none.';
+COMMENT ON COLUMN synapsor.ledger.proposal_id IS 'The proposal that the next report, or the last one, is about.';
+COMMENT ON COLUMN synapsor.ledger.idempotency_key IS 'The proposal''s own idempotency_key, echoed in the report.';
+COMMENT ON COLUMN synapsor.ledger.proposal_digest IS
+    'SHA-256 over what has an effect: target, operation, changes, key, tenant, conflict.';
+COMMENT ON COLUMN synapsor.ledger.source_id IS 'The source that the proposal came from.';
+COMMENT ON COLUMN synapsor.ledger.target_schema IS 'The schema written to.';
+COMMENT ON COLUMN synapsor.ledger.target_table IS 'The table written to.';
+COMMENT ON COLUMN synapsor.ledger.operation IS 'update, insert or delete.';
+COMMENT ON COLUMN synapsor.ledger.status IS 'retrying, applied, conflict or failed; all but retrying are final.';
+COMMENT ON COLUMN synapsor.ledger.affected_rows IS '1 for applied, else 0.';
+COMMENT ON COLUMN synapsor.ledger.guards IS
+    'Which guards the statement carried: {"primary_key": bool, "tenant": bool, "conflict": bool}.';
+COMMENT ON COLUMN synapsor.ledger.guard_advanced IS
+    'Whether the conflict column has another value since; null without a conflict guard.';
+COMMENT ON COLUMN synapsor.ledger.reason IS
+    'Why no row was touched: ROW_NOT_FOUND, CONFLICT_VALUE_CHANGED or ROW_NOT_CHANGED.';
+COMMENT ON COLUMN synapsor.ledger.sqlstate IS 'The SQLSTATE of the error, where Postgres raised one.';
+COMMENT ON COLUMN synapsor.ledger.error IS 'The error as it is reported: a code and names, never a value.';
+COMMENT ON COLUMN synapsor.ledger.error_detail IS
+    'Postgres''s message and DETAIL. They can quote rows and never leave the database.';
+COMMENT ON COLUMN synapsor.ledger.attempts IS 'How often it was tried.';
+COMMENT ON COLUMN synapsor.ledger.applied_as IS 'The role that the statement ran as.';
+COMMENT ON COLUMN synapsor.ledger.first_seen_at IS 'When the proposal was first tried here.';
+COMMENT ON COLUMN synapsor.ledger.decided_at IS 'When the outcome became final.';
+COMMENT ON COLUMN synapsor.ledger.next_attempt_at IS 'When a retrying proposal is due again.';
+COMMENT ON COLUMN synapsor.ledger.report_state IS
+    'pending, delivered, or rejected (the control plane refused it: somebody has to look).';
+COMMENT ON COLUMN synapsor.ledger.report_attempts IS 'How often the report was sent.';
+COMMENT ON COLUMN synapsor.ledger.reported_at IS 'When the control plane accepted the report.';
+COMMENT ON COLUMN synapsor.ledger.next_report_at IS 'When a pending report is due.';
+COMMENT ON COLUMN synapsor.ledger.report_error IS 'Why the last delivery failed.';
+
+CREATE VIEW synapsor.pending_reports AS
+SELECT key, proposal_id, status, report_attempts, decided_at, next_report_at, report_error
+FROM synapsor.ledger
+WHERE report_state OPERATOR(pg_catalog.=) 'pending'
+ORDER BY next_report_at;
+COMMENT ON VIEW synapsor.pending_reports IS 'Outcomes that the control plane has not accepted yet, oldest first.';
+
+CREATE VIEW synapsor.recent AS
+SELECT coalesce(decided_at, first_seen_at) AS at, proposal_id, operation,
+       pg_catalog.concat_ws('.', target_schema, target_table) AS target,
+       status, coalesce(reason, error) AS why, attempts, report_state AS report
+FROM synapsor.ledger
+ORDER BY decided_at DESC
+LIMIT 100;
+COMMENT ON VIEW synapsor.recent IS 'The last hundred proposals, what is still being tried first, then newest first: what became of each, and why.';
+
+CREATE VIEW synapsor.metrics (name, labels, value, help) AS
+SELECT 'synapsor_writeback_proposals', pg_catalog.jsonb_build_object('status', s.status),
+       (SELECT pg_catalog.count(*) FROM synapsor.ledger l WHERE l.status OPERATOR(pg_catalog.=) s.status)::numeric,
+       'Proposals in the ledger, by status.'
+FROM (VALUES ('applied'), ('conflict'), ('failed'), ('retrying')) AS s (status)
+UNION ALL
+SELECT 'synapsor_writeback_reports', pg_catalog.jsonb_build_object('state', s.state),
+       (SELECT pg_catalog.count(*) FROM synapsor.ledger l WHERE l.report_state OPERATOR(pg_catalog.=) s.state)::numeric,
+       'Reports, by state.'
+FROM (VALUES ('pending'), ('delivered'), ('rejected')) AS s (state)
+UNION ALL
+SELECT 'synapsor_writeback_oldest_pending_report_seconds', '{}'::jsonb,
+       coalesce((SELECT EXTRACT(epoch FROM pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.min(l.decided_at))
+                 FROM synapsor.ledger l WHERE l.report_state OPERATOR(pg_catalog.=) 'pending'), 0)::numeric,
+       'Age of the oldest outcome that the control plane has not accepted yet.';
+COMMENT ON VIEW synapsor.metrics IS
+    'For exporters: name, labels, value and help, in the terms of Prometheus.';

@@ -1,0 +1,33 @@
+//! What a statement finds around it: the same settings whoever calls, and the tenant for row-security policies.
+
+use synapsor_core::proposal::Proposal;
+
+use crate::pg::guc_scope::GucScope;
+use crate::settings::ApplySettings;
+
+/// Sets what the statement of a proposal runs under. All of it is gone when the result is dropped.
+///
+/// The search path stays the session's, since triggers that other people wrote may need it; the statement itself
+/// qualifies its table, and [`super::target`] sees to its operators.
+pub fn enter(settings: &ApplySettings, proposal: &Proposal) -> GucScope {
+    let scope = GucScope::open();
+    // A time without a zone means the same in every session.
+    scope.set("TimeZone", "UTC");
+    scope.set("DateStyle", "ISO, MDY");
+    scope.set("IntervalStyle", "postgres");
+    scope.set("row_security", "on");
+    scope.set("lock_timeout", &settings.lock_timeout.to_string());
+    if let Some(name) = &settings.tenant_setting {
+        scope.set(name, &tenant(proposal).unwrap_or_default());
+    }
+    scope
+}
+
+/// The proposal's tenant as text; a string without its quotes.
+fn tenant(proposal: &Proposal) -> Option<String> {
+    let id = proposal.tenant_id.as_ref().filter(|id| !id.is_null())?;
+    Some(
+        id.as_str()
+            .map_or_else(|| id.compact(), |text| text.into_owned()),
+    )
+}

@@ -1,0 +1,138 @@
+//! Applying one proposal: check, build, and run its statement in a subtransaction, as the apply role. What becomes of
+//! it is a value; only a cancel, a shutdown or a bug ends the caller's transaction.
+
+mod cascade;
+mod environment;
+mod failure;
+pub mod role;
+mod statement;
+mod target;
+mod value;
+
+use std::cell::RefCell;
+
+use synapsor_core::builder;
+use synapsor_core::outcome::{ConflictReason, Guards, Status};
+use synapsor_core::proposal::Proposal;
+
+use crate::pg::subtransaction::{self, Ending};
+use crate::pg::time_limit::TimeLimit;
+use crate::settings::ApplySettings;
+
+pub use failure::Failure;
+pub use role::ApplyRole;
+
+/// What became of one proposal.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// How it ended. `Retrying` for a transient failure; whether it is tried again, the ledger says.
+    pub status: Status,
+    /// Which guards its statement carried.
+    pub guards: Guards,
+    /// Whether the conflict column has another value since; `None` without a conflict guard or without success.
+    pub guard_advanced: Option<bool>,
+    /// Why no row was touched.
+    pub reason: Option<ConflictReason>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+}
+
+impl Decision {
+    /// A proposal that can't be applied at all.
+    pub fn failed(failure: Failure) -> Self {
+        Decision {
+            status: if failure.is_transient {
+                Status::Retrying
+            } else {
+                Status::Failed
+            },
+            guards: Guards::default(),
+            guard_advanced: None,
+            reason: None,
+            failure: Some(failure),
+        }
+    }
+
+    /// Rows changed: 1 when it was applied, else 0.
+    pub fn affected_rows(&self) -> u64 {
+        if self.status == Status::Applied {
+            builder::EXPECTED_ROW_COUNT
+        } else {
+            0
+        }
+    }
+}
+
+/// Applies proposals under the same settings and as the same role.
+pub struct Applier<'a> {
+    /// How.
+    pub settings: &'a ApplySettings,
+    /// As whom.
+    pub role: &'a ApplyRole,
+    /// Try it and undo it.
+    pub dry_run: bool,
+}
+
+impl Applier<'_> {
+    /// Applies one proposal. Its effects, if any, belong to the current transaction.
+    pub fn apply(&self, proposal: &Proposal) -> Decision {
+        let statement = match builder::build(proposal) {
+            Ok(statement) => statement,
+            Err(refusal) => return Decision::failed(refusal.into()),
+        };
+        let guards = statement.guards;
+        if let Err(refusal) = self.settings.policy.check(&statement) {
+            return Decision {
+                guards,
+                ..Decision::failed(refusal.into())
+            };
+        }
+        let decision = match self.run(&statement, proposal) {
+            Ok(guard_advanced) => Decision {
+                status: Status::Applied,
+                guards,
+                guard_advanced,
+                reason: None,
+                failure: None,
+            },
+            Err(statement::NotApplied::Conflict(reason)) => Decision {
+                status: Status::Conflict,
+                guards,
+                guard_advanced: None,
+                reason: Some(reason),
+                failure: None,
+            },
+            Err(statement::NotApplied::Failed(failure)) => Decision::failed(failure),
+        };
+        Decision { guards, ..decision }
+    }
+
+    fn run(
+        &self,
+        statement: &builder::Statement<'_>,
+        proposal: &Proposal,
+    ) -> Result<Option<bool>, statement::NotApplied> {
+        // Which column's value is being read, for the errors of input functions, which do not name it.
+        let column_at_work = RefCell::new(None);
+        let work = || {
+            let _environment = environment::enter(self.settings, proposal);
+            let _role = self.role.assume();
+            let limit = TimeLimit::start(self.settings.statement_timeout);
+            let result = statement::execute(statement, self.settings, &column_at_work);
+            limit.finish();
+            match result {
+                Ok(guard_advanced) if !self.dry_run => Ending::Keep(Ok(guard_advanced)),
+                other => Ending::Undo(other),
+            }
+        };
+        let ran = subtransaction::run(work, |error| {
+            error.sqlstate == "57014" && TimeLimit::expired()
+        });
+        ran.unwrap_or_else(|error| {
+            let column = column_at_work.borrow_mut().take();
+            Err(statement::NotApplied::Failed(Failure::of_error(
+                error, column,
+            )))
+        })
+    }
+}

@@ -1,0 +1,94 @@
+//! The table that a proposal names: is it one that we write to, and what types have its columns?
+
+use synapsor_core::builder::{Param, Role, Statement};
+use synapsor_core::refusal::{Code, Refusal};
+
+use super::failure::Failure;
+use super::value;
+use crate::pg::relation::{ColumnType, Relation};
+use crate::pg::spi::{Argument, Plan};
+use crate::pg::types;
+
+/// A table, partitioned table or view that a proposal names, locked against changes of its shape.
+pub struct Target {
+    relation: Relation,
+    name: String,
+}
+
+impl Target {
+    /// Finds and locks the statement's target.
+    ///
+    /// # Errors
+    /// `SQLSTATE 42P01: undefined_table`, `WRITEBACK_TARGET_UNSUPPORTED`.
+    pub fn open(statement: &Statement<'_>) -> Result<Self, Failure> {
+        let name = format!("{}.{}", statement.schema, statement.table);
+        let relation = Relation::open(statement.schema, statement.table)
+            .ok_or_else(|| Failure::of_sqlstate("42P01", &format!(", table {name}")))?;
+        let target = Target { relation, name };
+        match relation.kind() {
+            b'r' | b'p' | b'v' => target.require_durable(relation).map(|()| target),
+            b'f' => Err(target
+                .unsupported("is a foreign table: its changes are not part of this transaction")),
+            _ => Err(target.unsupported("is not a table")),
+        }
+    }
+
+    /// Sees to it that a prepared statement writes to one ordinary table, and only there.
+    ///
+    /// # Errors
+    /// `WRITEBACK_TARGET_UNSUPPORTED`.
+    pub fn require_writable(&self, plan: &Plan<'_>) -> Result<Relation, Failure> {
+        let Some(oid) = plan.written_relation() else {
+            return Err(self.unsupported("has rules that make the statement another one"));
+        };
+        let written = Relation { oid };
+        if written.kind() == b'v' {
+            return Err(self.unsupported("is a view with INSTEAD OF triggers"));
+        }
+        for part in written.with_partitions() {
+            if part.kind() == b'f' {
+                return Err(self.unsupported(
+                    "leads to a foreign table: its changes are not part of this transaction",
+                ));
+            }
+            self.require_durable(part)?;
+        }
+        Ok(written)
+    }
+
+    /// The type of a column.
+    ///
+    /// # Errors
+    /// `SQLSTATE 42703: undefined_column, column <name>`.
+    pub fn column(&self, name: &str) -> Result<ColumnType, Failure> {
+        self.relation
+            .column(name)
+            .ok_or_else(|| Failure::of_sqlstate("42703", &format!(", column {name}")))
+    }
+
+    /// Turns a parameter into a value of its column's type.
+    ///
+    /// # Errors
+    /// `WRITEBACK_VALUE_TYPE_MISMATCH`, `WRITEBACK_VALUE_NOT_EXACT`, `WRITEBACK_OPERATOR_SHADOWED`, each with the
+    /// column. What the type's own input function says is raised.
+    pub fn bind(&self, param: &Param<'_>) -> Result<(ColumnType, Argument), Failure> {
+        let column = self.column(param.column)?;
+        if param.role != Role::Written && types::is_equality_shadowed(column.oid) {
+            return Err(Refusal::of(Code::OperatorShadowed, param.column).into());
+        }
+        let argument = value::argument(param, column)?;
+        Ok((column, argument))
+    }
+
+    fn require_durable(&self, relation: Relation) -> Result<(), Failure> {
+        match relation.persistence() {
+            b'p' => Ok(()),
+            b'u' => Err(self.unsupported("is unlogged: a crash would undo what was reported")),
+            _ => Err(self.unsupported("is temporary")),
+        }
+    }
+
+    fn unsupported(&self, why: &str) -> Failure {
+        Refusal::of(Code::TargetUnsupported, format!("{} {why}", self.name)).into()
+    }
+}

@@ -1,0 +1,194 @@
+//! The control plane as this backend sees it: a client that is kept between calls, the key as it is now, and the
+//! source that we are. Every call waits off the main thread.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use synapsor_core::api_key::ApiKey;
+use synapsor_core::control_plane::{
+    Acceptance, BaseUrl, Client, Config, ControlPlaneError, Listing, SourceError, SourceResolver,
+    deliver,
+};
+use synapsor_core::listed::{Listed, Ours};
+use synapsor_core::report::Report;
+
+use crate::error::ExtensionError;
+use crate::pg::off_thread;
+use crate::settings::ControlPlaneSettings;
+
+/// The environment variable of the server that holds the key where no file is set.
+const KEY_VARIABLE: &str = "SYNAPSOR_API_KEY";
+
+/// What this backend keeps from one call to the next.
+static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
+
+/// A client, the configuration that it was made from, and the names of sources that were looked up with it.
+struct Kept {
+    made: Made,
+    client: Client,
+    sources: SourceResolver,
+}
+
+/// What a client depends on.
+#[derive(Clone, PartialEq, Eq)]
+struct Made {
+    settings: ControlPlaneSettings,
+    ca_pem: Option<Vec<u8>>,
+}
+
+/// The control plane, ready to be called.
+#[derive(Clone)]
+pub struct ControlPlane {
+    client: Client,
+    key: ApiKey,
+    settings: ControlPlaneSettings,
+}
+
+/// Reports and what came of each: its index, and the answer.
+pub type Answers = Vec<(usize, Result<Acceptance, ControlPlaneError>)>;
+
+impl ControlPlane {
+    /// Reads the key and makes, or takes up again, the client. Nothing is sent.
+    pub fn open(settings: &ControlPlaneSettings) -> Result<Self, ExtensionError> {
+        let key = api_key(settings)?;
+        let base_url = BaseUrl::parse(&settings.base_url, settings.allow_insecure_http)
+            .map_err(ExtensionError::BaseUrl)?;
+        let read =
+            |path: &String| fs::read(path).map_err(|error| ExtensionError::CaFile(error.kind()));
+        let ca_pem = settings.ca_file.as_ref().map(read).transpose()?;
+        let made = Made {
+            settings: settings.clone(),
+            ca_pem,
+        };
+        let client = client(made, base_url)?;
+        Ok(ControlPlane {
+            client,
+            key,
+            settings: settings.clone(),
+        })
+    }
+
+    /// The approved proposals of our source, at most `max_proposals`, and the source's id.
+    pub fn fetch(&self, max_proposals: usize) -> Result<Fetched, ExtensionError> {
+        if self.settings.source_id.is_none() && self.settings.source_name.is_none() {
+            return Err(ExtensionError::SourceNotConfigured);
+        }
+        let this = self.clone();
+        let mut sources = kept()
+            .as_ref()
+            .map(|kept| kept.sources.clone())
+            .unwrap_or_default();
+        let (fetched, sources) =
+            off_thread::run(move |_| (this.list(&mut sources, max_proposals), sources))?;
+        if let Some(kept) = kept().as_mut() {
+            kept.sources = sources;
+        }
+        fetched.map_err(|error| match error {
+            SourceError::ControlPlane(error) => ExtensionError::ControlPlane(error),
+            other => ExtensionError::Source(other),
+        })
+    }
+
+    /// Sends reports, many at a time, and returns the answers that came. Reports without an answer were not sent.
+    pub fn deliver(&self, reports: Vec<Report>) -> Result<Answers, ExtensionError> {
+        let this = self.clone();
+        let ceiling = self.settings.report_concurrency;
+        let answers = off_thread::run(move |abandoned| {
+            let mut answers = Answers::new();
+            let stop: &AtomicBool = abandoned.flag();
+            deliver(
+                &this.client,
+                &this.key,
+                &reports,
+                ceiling,
+                stop,
+                |n, answer| answers.push((n, answer)),
+            );
+            answers
+        })?;
+        Ok(answers)
+    }
+
+    /// On the helper thread: our source's id, then the pages of its list.
+    fn list(
+        &self,
+        sources: &mut SourceResolver,
+        max_proposals: usize,
+    ) -> Result<Fetched, SourceError> {
+        let project = self.settings.project_id.as_deref();
+        match (&self.settings.source_id, &self.settings.source_name) {
+            (None, Some(name)) => sources.call(&self.client, &self.key, project, name, |id| {
+                self.list_source(id, max_proposals)
+            }),
+            (id, _) => Ok(self.list_source(id.as_deref().unwrap_or_default(), max_proposals)?),
+        }
+    }
+
+    fn list_source(
+        &self,
+        source_id: &str,
+        max_proposals: usize,
+    ) -> Result<Fetched, ControlPlaneError> {
+        let ours = Ours {
+            kind: "postgres",
+            source_id: Some(source_id.to_owned()),
+        };
+        let project = self.settings.project_id.as_deref();
+        let mut proposals = Vec::new();
+        for page in Listing::new(&self.client, &self.key, &ours, project, max_proposals) {
+            proposals.extend(page?);
+        }
+        Ok(Fetched {
+            source_id: source_id.to_owned(),
+            proposals,
+        })
+    }
+}
+
+/// What the list had.
+pub struct Fetched {
+    /// Our source's id.
+    pub source_id: String,
+    /// Its elements, in order.
+    pub proposals: Vec<Listed>,
+}
+
+fn api_key(settings: &ControlPlaneSettings) -> Result<ApiKey, ExtensionError> {
+    if let Some(path) = &settings.api_key_file {
+        // SAFETY: has no precondition.
+        let server = unsafe { libc::geteuid() };
+        return ApiKey::read_file(Path::new(path), server).map_err(ExtensionError::ApiKey);
+    }
+    let text = env::var(KEY_VARIABLE).map_err(|_| ExtensionError::ApiKeyMissing)?;
+    ApiKey::parse(&text).map_err(ExtensionError::ApiKey)
+}
+
+/// The kept client, when it was made from the same configuration, else a new one. Its threads are started from a
+/// helper thread, so that none of them takes Postgres's signals.
+fn client(made: Made, base_url: BaseUrl) -> Result<Client, ExtensionError> {
+    if let Some(kept) = kept().as_ref().filter(|kept| kept.made == made) {
+        return Ok(kept.client.clone());
+    }
+    let config = Config {
+        base_url,
+        connect_timeout: made.settings.connect_timeout,
+        request_timeout: made.settings.request_timeout,
+        max_response_size: made.settings.max_response_size as usize,
+        ca_pem: made.ca_pem.clone(),
+        user_agent: concat!("synapsor_writeback/", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let client = off_thread::run(move |_| Client::new(&config))?.map_err(ExtensionError::Client)?;
+    *kept() = Some(Kept {
+        made,
+        client: client.clone(),
+        sources: SourceResolver::default(),
+    });
+    Ok(client)
+}
+
+fn kept() -> MutexGuard<'static, Option<Kept>> {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+}

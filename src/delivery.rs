@@ -1,0 +1,120 @@
+//! Delivering reports: take what is owed, send it, write down what came of it.
+
+use synapsor_core::control_plane::{Acceptance, ControlPlaneError, Disposition};
+use synapsor_core::retry::Backoff;
+
+use crate::control_plane::ControlPlane;
+use crate::error::ExtensionError;
+use crate::ledger::Ledger;
+use crate::ledger::outbox::{Mark, Owed, Sent, Which};
+use crate::pg::durable;
+use crate::pg::transactions::{Transactions, within};
+
+/// Reports taken at a time.
+const ROUND: usize = 500;
+
+/// The shortest wait, in seconds, after an answer that needs somebody to act: a wrong key, an answer from something else.
+const SLOW: f64 = 60.0;
+
+/// What a delivery did.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Reports that were accepted.
+    pub delivered: usize,
+    /// Reports that the control plane refused for good.
+    pub rejected: usize,
+    /// Reports that were sent and not accepted, or not sent because the others fared badly.
+    pub postponed: usize,
+    /// The last error.
+    pub last_error: Option<String>,
+}
+
+/// Delivers what is owed, each report once. No transaction of ours is open while it waits for answers, unless it is the
+/// caller's.
+///
+/// Everything that is reported is on disk first, also what was committed with `synchronous_commit = off`.
+pub fn deliver(
+    ledger: &Ledger,
+    control_plane: &ControlPlane,
+    which: Which,
+    transactions: &dyn Transactions,
+) -> Result<Tally, ExtensionError> {
+    let mut tally = Tally::default();
+    let mut tried = Vec::new();
+    loop {
+        let owed = within(transactions, || take(ledger, which, &tried))?;
+        if owed.is_empty() {
+            return Ok(tally);
+        }
+        durable::flush_commits_so_far();
+        let reports = owed.iter().map(|owed| owed.report.clone()).collect();
+        let answers = control_plane.deliver(reports)?;
+        let unsent = owed.len() - answers.len();
+        let marks: Vec<_> = answers
+            .into_iter()
+            .map(|(n, answer)| mark(&owed[n], answer, &mut tally))
+            .collect();
+        within(transactions, || ledger.mark(&marks))?;
+        if unsent > 0 {
+            tally.postponed += unsent;
+            return Ok(tally);
+        }
+        tried.extend(owed.into_iter().map(|owed| owed.key));
+    }
+}
+
+/// Asks first, at no cost, whether there is anything to take.
+fn take(ledger: &Ledger, which: Which, tried: &[String]) -> Result<Vec<Owed>, ExtensionError> {
+    if ledger.owes_reports(which)? {
+        ledger.take_owed(which, ROUND, tried)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+fn mark(owed: &Owed, answer: Result<Acceptance, ControlPlaneError>, tally: &mut Tally) -> Mark {
+    let state = match answer {
+        Ok(_) => {
+            tally.delivered += 1;
+            Sent::Delivered
+        }
+        Err(error) => {
+            tally.last_error = Some(error.to_string());
+            postpone_or_reject(owed, &error, tally)
+        }
+    };
+    Mark {
+        key: owed.key.clone(),
+        proposal_id: owed.report.proposal_id.clone(),
+        state,
+    }
+}
+
+fn postpone_or_reject(owed: &Owed, error: &ControlPlaneError, tally: &mut Tally) -> Sent {
+    let attempt = u32::try_from(owed.attempts + 1).unwrap_or(u32::MAX);
+    let backoff = |after| {
+        Backoff::default()
+            .delay_after(attempt, fastrand::f64(), after)
+            .as_secs_f64()
+    };
+    let again_in = match error.disposition() {
+        Disposition::Rejected => {
+            tally.rejected += 1;
+            pgrx::warning!(
+                "synapsor_writeback: the control plane refused the report of proposal {}, which stays {} here: {error}",
+                owed.report.proposal_id.escape_debug(),
+                owed.report.status().as_str(),
+            );
+            return Sent::Rejected {
+                error: error.to_string(),
+            };
+        }
+        Disposition::Retry { after } => backoff(after),
+        Disposition::Key | Disposition::Unusable => backoff(None).max(SLOW),
+    };
+    tally.postponed += 1;
+    Sent::Pending {
+        again_in,
+        error: error.to_string(),
+    }
+}

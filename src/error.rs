@@ -1,0 +1,200 @@
+//! What can go wrong with a whole call, as opposed to one proposal: a stable code, and at the border a Postgres error
+//! with SQLSTATE, message, DETAIL and a HINT that tells the operator what to do.
+
+use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::panic::ErrorReport;
+use synapsor_core::api_key::ApiKeyError;
+use synapsor_core::control_plane::{
+    BaseUrlError, Cause, ClientError, ControlPlaneError, SourceError,
+};
+use synapsor_core::refusal::Refusal;
+
+/// Why a call could not do its work. Displayed as `CODE: what happened`.
+#[derive(Debug, thiserror::Error)]
+pub enum ExtensionError {
+    /// A call to the control plane failed.
+    #[error("{0}")]
+    ControlPlane(ControlPlaneError),
+    /// `synapsor.base_url` is no good.
+    #[error("{0}")]
+    BaseUrl(BaseUrlError),
+    /// The key file, or what is in it, is no good.
+    #[error("{0}")]
+    ApiKey(ApiKeyError),
+    /// There is neither a key file nor the environment variable.
+    #[error("API_KEY_MISSING: no API key is set")]
+    ApiKeyMissing,
+    /// The HTTP client can't be set up.
+    #[error("{0}")]
+    Client(ClientError),
+    /// `synapsor.ca_file` can't be read.
+    #[error("CA_FILE_UNREADABLE: the file of synapsor.ca_file can't be read: {0}")]
+    CaFile(std::io::ErrorKind),
+    /// Nobody said which source this database is.
+    #[error("SOURCE_NOT_CONFIGURED: neither synapsor.source_id nor synapsor.source_name is set")]
+    SourceNotConfigured,
+    /// The source's name can't be turned into an id.
+    #[error("{0}")]
+    Source(SourceError),
+    /// The role of `synapsor.apply_role` does not exist.
+    #[error("APPLY_ROLE_MISSING: role \"{role}\" does not exist")]
+    ApplyRoleMissing {
+        /// The role.
+        role: String,
+    },
+    /// The caller may not become the role of `synapsor.apply_role`.
+    #[error("APPLY_ROLE_NOT_PERMITTED: role \"{caller}\" may not become \"{role}\"")]
+    ApplyRoleNotPermitted {
+        /// `synapsor.apply_role`
+        role: String,
+        /// Who calls.
+        caller: String,
+    },
+    /// Changes may not be made as this role.
+    #[error("APPLY_ROLE_UNSAFE: proposals are not applied as \"{role}\", which {why}")]
+    ApplyRoleUnsafe {
+        /// The role.
+        role: String,
+        /// `is a superuser`, …
+        why: &'static str,
+    },
+    /// Another session is applying proposals, and did not end in time.
+    #[error("APPLYING_ELSEWHERE: another session is applying proposals in this database")]
+    ApplyingElsewhere,
+    /// A trigger called us while we were applying.
+    #[error("POLL_IN_PROGRESS: this session is polling already")]
+    PollInProgress,
+    /// On a standby, or in a read-only transaction.
+    #[error("DATABASE_READ_ONLY: proposals can't be applied {0}")]
+    ReadOnly(&'static str),
+    /// CALL synapsor_poll() inside a transaction block.
+    #[error(
+        "TRANSACTION_BLOCK: CALL synapsor_poll() commits, and can't run inside a transaction block"
+    )]
+    TransactionBlock,
+    /// Another session changed the ledger under us, in a transaction that can't see it.
+    #[error("LEDGER_CHANGED: another session decided some of these proposals meanwhile")]
+    LedgerChanged,
+    /// The ledger has something that we never write.
+    #[error("LEDGER_UNREADABLE: {0}")]
+    Ledger(String),
+    /// The operating system gave us no thread, or a bug of ours ended it.
+    #[error("HELPER_THREAD: {0}")]
+    Thread(#[from] crate::pg::off_thread::OffThreadError),
+    /// A proposal that was handed to the builder is refused.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+}
+
+impl From<pgrx::spi::SpiError> for ExtensionError {
+    fn from(error: pgrx::spi::SpiError) -> Self {
+        ExtensionError::Ledger(error.to_string())
+    }
+}
+
+impl ExtensionError {
+    /// The SQLSTATE that a client sees.
+    pub fn sqlstate(&self) -> PgSqlErrorCode {
+        use PgSqlErrorCode as S;
+        match self {
+            ExtensionError::ControlPlane(error) => of_cause(error.cause()),
+            ExtensionError::BaseUrl(_) | ExtensionError::Client(_) | ExtensionError::CaFile(_) => {
+                S::ERRCODE_INVALID_PARAMETER_VALUE
+            }
+            ExtensionError::ApiKey(_) | ExtensionError::ApiKeyMissing => {
+                S::ERRCODE_CONFIG_FILE_ERROR
+            }
+            ExtensionError::SourceNotConfigured => S::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            ExtensionError::Source(_) | ExtensionError::ApplyRoleMissing { .. } => {
+                S::ERRCODE_UNDEFINED_OBJECT
+            }
+            ExtensionError::ApplyRoleNotPermitted { .. }
+            | ExtensionError::ApplyRoleUnsafe { .. } => S::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            ExtensionError::ApplyingElsewhere => S::ERRCODE_LOCK_NOT_AVAILABLE,
+            ExtensionError::PollInProgress => S::ERRCODE_OBJECT_IN_USE,
+            ExtensionError::ReadOnly(_) => S::ERRCODE_READ_ONLY_SQL_TRANSACTION,
+            ExtensionError::TransactionBlock => S::ERRCODE_ACTIVE_SQL_TRANSACTION,
+            ExtensionError::LedgerChanged => S::ERRCODE_T_R_SERIALIZATION_FAILURE,
+            ExtensionError::Ledger(_) => S::ERRCODE_DATA_CORRUPTED,
+            ExtensionError::Thread(_) => S::ERRCODE_INSUFFICIENT_RESOURCES,
+            ExtensionError::Refused(_) => S::ERRCODE_INVALID_PARAMETER_VALUE,
+        }
+    }
+
+    /// What the operator can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            ExtensionError::ControlPlane(error) => error.hint(),
+            ExtensionError::BaseUrl(_) => {
+                "Set synapsor.base_url to the https address of the control plane."
+            }
+            ExtensionError::ApiKey(ApiKeyError::FileMissing | ApiKeyError::FileUnreadable(_)) => {
+                "Set synapsor.api_key_file to a file that the server's user can read."
+            }
+            ExtensionError::ApiKey(ApiKeyError::FileExposed | ApiKeyError::FileOwner) => {
+                "As the server's user: chown the file to it, and chmod 0600."
+            }
+            ExtensionError::ApiKey(_) => "The file must hold the key, and nothing else.",
+            ExtensionError::ApiKeyMissing => {
+                "Set synapsor.api_key_file, or start the server with SYNAPSOR_API_KEY in its environment."
+            }
+            ExtensionError::Client(_) | ExtensionError::CaFile(_) => {
+                "Set synapsor.ca_file to a PEM file that the server's user can read."
+            }
+            ExtensionError::SourceNotConfigured => {
+                "ALTER DATABASE … SET synapsor.source_id = 'src_…', so that only this database's proposals are applied here."
+            }
+            ExtensionError::Source(_) => {
+                "Check synapsor.source_name and synapsor.project_id against the sources of the project."
+            }
+            ExtensionError::ApplyRoleMissing { .. } => {
+                "CREATE ROLE it, or change synapsor.apply_role."
+            }
+            ExtensionError::ApplyRoleNotPermitted { .. } => "GRANT the apply role to the caller.",
+            ExtensionError::ApplyRoleUnsafe { .. } => {
+                "Set synapsor.apply_role to a role of its own, with column grants and nothing else."
+            }
+            ExtensionError::ApplyingElsewhere => {
+                "Wait for it, or look in pg_stat_activity for a transaction that was left open after synapsor_poll_once()."
+            }
+            ExtensionError::PollInProgress => {
+                "A trigger on a target table must not call synapsor functions."
+            }
+            ExtensionError::ReadOnly(_) => "Poll on the primary, in a read-write transaction.",
+            ExtensionError::TransactionBlock => {
+                "CALL it outside BEGIN … COMMIT, or use synapsor_poll_once()."
+            }
+            ExtensionError::LedgerChanged => "Run the transaction again.",
+            ExtensionError::Ledger(_) | ExtensionError::Refused(_) => return None,
+            ExtensionError::Thread(_) => {
+                "Look at the limits on threads and open files of the server's user."
+            }
+        })
+    }
+
+    /// The error as Postgres reports it.
+    pub fn into_report(self) -> ErrorReport {
+        let report = ErrorReport::new(self.sqlstate(), self.to_string(), "synapsor_writeback");
+        match self.hint() {
+            Some(hint) => report.set_hint(hint),
+            None => report,
+        }
+    }
+}
+
+/// The result of an SQL function; pgrx raises its error with SQLSTATE and hint.
+pub type Raised<T> = Result<T, ErrorReport>;
+
+fn of_cause(cause: Cause) -> PgSqlErrorCode {
+    use PgSqlErrorCode as S;
+    match cause {
+        Cause::Dns | Cause::Unreachable | Cause::Tls(_) => {
+            S::ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION
+        }
+        Cause::Timeout | Cause::Interrupted | Cause::Busy | Cause::Unavailable => {
+            S::ERRCODE_CONNECTION_FAILURE
+        }
+        Cause::Unauthorized | Cause::Forbidden => S::ERRCODE_INVALID_PASSWORD,
+        _ => S::ERRCODE_PROTOCOL_VIOLATION,
+    }
+}

@@ -1,0 +1,120 @@
+//! The ledger: what was decided of each proposal, in the same transaction as the change itself.
+//!
+//! Every statement on it is a fixed text, run as the ledger's owner with a pinned search path: the apply role and the
+//! caller need no right on it, and have none to write it.
+
+pub mod outbox;
+pub mod record;
+
+use std::collections::HashMap;
+
+use pgrx::spi::SpiClient;
+use pgrx::{Spi, pg_sys};
+use synapsor_core::outcome::Status;
+
+use crate::error::ExtensionError;
+use crate::pg::guc_scope::GucScope;
+use crate::pg::identity::ActingAs;
+
+/// The ledger of this database.
+#[derive(Clone, Copy, Debug)]
+pub struct Ledger {
+    owner: pg_sys::Oid,
+}
+
+/// What the ledger knows of a key.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The digest of the content that was decided.
+    pub digest: String,
+    /// How it stands.
+    pub status: Status,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// A retrying proposal whose time has come.
+    pub is_due: bool,
+    /// How its report stands; empty while retrying.
+    pub report_state: String,
+    /// Rows changed.
+    pub affected_rows: i64,
+    /// The operation.
+    pub operation: Option<String>,
+    /// Why no row was touched.
+    pub reason: Option<String>,
+    /// The error, as it was or will be reported.
+    pub error: Option<String>,
+}
+
+impl Ledger {
+    /// Finds the ledger and its owner.
+    pub fn open() -> Result<Self, ExtensionError> {
+        const QUERY: &str = "SELECT c.relowner FROM pg_catalog.pg_class c
+             WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('synapsor.ledger')";
+        let owner = Spi::connect(|spi| spi.select(QUERY, Some(1), &[])?.first().get_one())?;
+        let owner =
+            owner.ok_or_else(|| ExtensionError::Ledger("synapsor.ledger is missing".into()))?;
+        Ok(Ledger { owner })
+    }
+
+    /// Who owns it.
+    pub fn owner(&self) -> pg_sys::Oid {
+        self.owner
+    }
+
+    /// What is known of these keys. Sees everything that was committed before this call.
+    pub fn look_up(&self, keys: &[String]) -> Result<HashMap<String, Entry>, ExtensionError> {
+        const QUERY: &str = "
+            SELECT key, proposal_digest, status, attempts,
+                   coalesce(next_attempt_at <= pg_catalog.clock_timestamp(), false),
+                   report_state, affected_rows, operation, reason, error
+            FROM synapsor.ledger WHERE key = ANY ($1)";
+        self.as_owner(|spi| {
+            let rows = spi.update(QUERY, None, &[keys.to_vec().into()])?;
+            let entries = rows.map(|row| {
+                let status: String = row.get(3)?.unwrap_or_default();
+                let entry = Entry {
+                    digest: row.get(2)?.unwrap_or_default(),
+                    status: Status::parse(&status)
+                        .ok_or_else(|| ExtensionError::Ledger(format!("status {status}")))?,
+                    attempts: row.get(4)?.unwrap_or_default(),
+                    is_due: row.get(5)?.unwrap_or_default(),
+                    report_state: row.get(6)?.unwrap_or_default(),
+                    affected_rows: row.get(7)?.unwrap_or_default(),
+                    operation: row.get(8)?,
+                    reason: row.get(9)?,
+                    error: row.get(10)?,
+                };
+                Ok((row.get::<String>(1)?.unwrap_or_default(), entry))
+            });
+            entries.collect()
+        })
+    }
+
+    /// Removes rows whose report was accepted longer ago than this; a bounded number, so that no transaction grows
+    /// large. Returns how many went.
+    pub fn prune(&self, older_than: std::time::Duration) -> Result<usize, ExtensionError> {
+        const QUERY: &str = "
+            DELETE FROM synapsor.ledger WHERE key IN (
+                SELECT key FROM synapsor.ledger
+                WHERE decided_at < pg_catalog.now() - pg_catalog.make_interval(secs => $1)
+                  AND report_state = 'delivered'
+                  AND reported_at < pg_catalog.now() - pg_catalog.make_interval(secs => $1)
+                ORDER BY decided_at LIMIT 10000 FOR UPDATE SKIP LOCKED)";
+        self.as_owner(|spi| {
+            Ok(spi
+                .update(QUERY, None, &[older_than.as_secs_f64().into()])?
+                .len())
+        })
+    }
+
+    /// Runs a fixed statement as the owner.
+    fn as_owner<T>(
+        &self,
+        work: impl FnOnce(&mut SpiClient<'_>) -> Result<T, ExtensionError>,
+    ) -> Result<T, ExtensionError> {
+        let _owner = ActingAs::role(self.owner);
+        let scope = GucScope::open();
+        scope.set("search_path", "pg_catalog, pg_temp");
+        Spi::connect_mut(work)
+    }
+}

@@ -1,0 +1,209 @@
+//! The ledger as an outbox: which reports are owed, and what became of each after it was sent.
+
+use synapsor_core::outcome::Status;
+use synapsor_core::report::{Report, Verdict};
+
+use super::Ledger;
+use crate::error::ExtensionError;
+use crate::pg::xact;
+
+/// A report that is owed.
+#[derive(Clone, Debug)]
+pub struct Owed {
+    /// The ledger's key.
+    pub key: String,
+    /// How often it was sent before.
+    pub attempts: i32,
+    /// What to send.
+    pub report: Report,
+}
+
+/// What became of a report.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    /// The ledger's key.
+    pub key: String,
+    /// Whom the report was about.
+    pub proposal_id: String,
+    /// What to write down.
+    pub state: Sent,
+}
+
+/// What became of a report.
+#[derive(Clone, Debug)]
+pub enum Sent {
+    /// Accepted.
+    Delivered,
+    /// Refused for good.
+    Rejected {
+        /// The control plane's error, without secrets.
+        error: String,
+    },
+    /// Not accepted yet.
+    Pending {
+        /// Seconds until it is sent again.
+        again_in: f64,
+        /// Why.
+        error: String,
+    },
+}
+
+/// How many reports stand how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Owed.
+    pub pending: i64,
+    /// Refused by the control plane.
+    pub rejected: i64,
+}
+
+/// Which reports to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those whose time has come.
+    Due,
+    /// All that are pending.
+    All,
+}
+
+impl Ledger {
+    /// True when a report may be owed. Assigns no transaction id, so that asking costs nothing.
+    pub fn owes_reports(&self, which: Which) -> Result<bool, ExtensionError> {
+        const QUERY: &str = "
+            SELECT true FROM synapsor.ledger
+            WHERE report_state = 'pending' AND ($1 OR next_report_at <= clock_timestamp()) LIMIT 1";
+        self.as_owner(|spi| {
+            let rows = spi.select(QUERY, Some(1), &[(which == Which::All).into()])?;
+            Ok(!rows.is_empty())
+        })
+    }
+
+    /// Takes reports that are owed, oldest first, leaving out `except`. Their rows stay locked until the transaction ends; what
+    /// another session has locked is left out, and so is what this transaction itself decided: it may still roll back.
+    pub fn take_owed(
+        &self,
+        which: Which,
+        most: usize,
+        except: &[String],
+    ) -> Result<Vec<Owed>, ExtensionError> {
+        const QUERY: &str = "
+            SELECT key, proposal_id, idempotency_key, status, affected_rows, operation, reason, error,
+                   report_attempts, xmin::text
+            FROM synapsor.ledger
+            WHERE report_state = 'pending' AND ($1 OR next_report_at <= clock_timestamp())
+              AND key <> ALL ($3)
+            ORDER BY next_report_at LIMIT $2
+            FOR UPDATE SKIP LOCKED";
+        let arguments = [
+            (which == Which::All).into(),
+            (most as i64).into(),
+            except.to_vec().into(),
+        ];
+        self.as_owner(|spi| {
+            let mut owed = Vec::new();
+            for row in spi.update(QUERY, None, &arguments)? {
+                let xmin: u32 = row
+                    .get::<String>(10)?
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(0);
+                if xact::is_own_write(xmin.into()) {
+                    continue;
+                }
+                let operation = row.get::<String>(6)?.unwrap_or_default();
+                let status: String = row.get(4)?.unwrap_or_default();
+                let verdict = match Status::parse(&status) {
+                    Some(Status::Applied) => Verdict::Applied {
+                        affected_rows: row.get::<i64>(5)?.unwrap_or_default().unsigned_abs(),
+                        operation,
+                    },
+                    Some(Status::Conflict) => Verdict::Conflict {
+                        operation,
+                        reason: row.get(7)?,
+                    },
+                    Some(Status::Failed) => Verdict::Failed {
+                        error: row.get(8)?.unwrap_or_default(),
+                    },
+                    _ => {
+                        return Err(ExtensionError::Ledger(format!(
+                            "a report of status {status}"
+                        )));
+                    }
+                };
+                owed.push(Owed {
+                    key: row.get(1)?.unwrap_or_default(),
+                    attempts: row.get(9)?.unwrap_or_default(),
+                    report: Report {
+                        proposal_id: row.get(2)?.unwrap_or_default(),
+                        idempotency_key: row.get(3)?,
+                        verdict,
+                    },
+                });
+            }
+            Ok(owed)
+        })
+    }
+
+    /// Writes down what became of reports. A row that another session has locked meanwhile, or that is about another
+    /// proposal by now, is left as it is: its report is sent again, which does no harm.
+    pub fn mark(&self, marks: &[Mark]) -> Result<(), ExtensionError> {
+        const STATEMENT: &str = "
+            WITH free AS MATERIALIZED (
+                SELECT key FROM synapsor.ledger WHERE key = ANY ($1) FOR UPDATE SKIP LOCKED)
+            UPDATE synapsor.ledger AS l
+            SET report_state = m.state, report_attempts = l.report_attempts + 1, report_error = m.error,
+                reported_at = CASE WHEN m.state = 'delivered' THEN clock_timestamp() ELSE l.reported_at END,
+                next_report_at = CASE WHEN m.state = 'pending'
+                                      THEN clock_timestamp() + make_interval(secs => m.again_in) END
+            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::float8[])
+                     AS m (key, proposal_id, state, error, again_in)
+                 JOIN free USING (key)
+            WHERE l.key = m.key AND l.proposal_id = m.proposal_id AND l.report_state = 'pending'";
+        if marks.is_empty() {
+            return Ok(());
+        }
+        let parts = |mark: &Mark| match &mark.state {
+            Sent::Delivered => ("delivered", None, None),
+            Sent::Rejected { error } => ("rejected", Some(error.clone()), None),
+            Sent::Pending { again_in, error } => ("pending", Some(error.clone()), Some(*again_in)),
+        };
+        let arguments = [
+            marks
+                .iter()
+                .map(|m| m.key.clone())
+                .collect::<Vec<_>>()
+                .into(),
+            marks
+                .iter()
+                .map(|m| m.proposal_id.clone())
+                .collect::<Vec<_>>()
+                .into(),
+            marks
+                .iter()
+                .map(|m| parts(m).0.to_owned())
+                .collect::<Vec<_>>()
+                .into(),
+            marks.iter().map(|m| parts(m).1).collect::<Vec<_>>().into(),
+            marks.iter().map(|m| parts(m).2).collect::<Vec<_>>().into(),
+        ];
+        self.as_owner(|spi| {
+            spi.update(STATEMENT, None, &arguments)
+                .map(drop)
+                .map_err(Into::into)
+        })
+    }
+
+    /// How many reports are owed, and how many the control plane refused.
+    pub fn report_counts(&self) -> Result<Counts, ExtensionError> {
+        const QUERY: &str = "
+            SELECT (SELECT count(*) FROM synapsor.ledger WHERE report_state = 'pending'),
+                   (SELECT count(*) FROM synapsor.ledger WHERE report_state = 'rejected')";
+        self.as_owner(|spi| {
+            let row = spi.select(QUERY, Some(1), &[])?.first();
+            let (pending, rejected) = row.get_two::<i64, i64>()?;
+            Ok(Counts {
+                pending: pending.unwrap_or_default(),
+                rejected: rejected.unwrap_or_default(),
+            })
+        })
+    }
+}

@@ -1,0 +1,180 @@
+//! Writing decisions down, a batch in one statement.
+
+use synapsor_core::outcome::{Guards, Status};
+
+use super::Ledger;
+use crate::error::ExtensionError;
+
+/// One row to write: a decision on a proposal that had none, or was being tried.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The key.
+    pub key: String,
+    /// Whom the report is about.
+    pub proposal_id: String,
+    /// The proposal's own idempotency key.
+    pub idempotency_key: Option<String>,
+    /// The digest of its content.
+    pub digest: String,
+    /// The source that it came from.
+    pub source_id: Option<String>,
+    /// The schema that it names.
+    pub target_schema: Option<String>,
+    /// The table that it names.
+    pub target_table: Option<String>,
+    /// `update`, `insert` or `delete`.
+    pub operation: Option<String>,
+    /// How it stands.
+    pub status: Status,
+    /// Rows changed.
+    pub affected_rows: i64,
+    /// Which guards held.
+    pub guards: Guards,
+    /// Whether the conflict column has another value since.
+    pub guard_advanced: Option<bool>,
+    /// Why no row was touched.
+    pub reason: Option<String>,
+    /// The SQLSTATE of the error.
+    pub sqlstate: Option<String>,
+    /// The error as it is reported.
+    pub error: Option<String>,
+    /// Postgres's message and DETAIL.
+    pub error_detail: Option<String>,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// The role it was applied as.
+    pub applied_as: String,
+    /// Seconds from now to the next attempt; for a proposal that is being tried, where the schedule moves.
+    pub next_attempt_in: Option<f64>,
+}
+
+/// A final row that the control plane lists again: its report is due once more.
+#[derive(Clone, Debug)]
+pub struct Again {
+    /// The key.
+    pub key: String,
+    /// The listed proposal's id.
+    pub proposal_id: String,
+    /// The listed proposal's own idempotency key.
+    pub idempotency_key: Option<String>,
+}
+
+impl Ledger {
+    /// Writes a batch of decisions. The keys are distinct.
+    ///
+    /// # Errors
+    /// `LEDGER_CHANGED` when a row is final already: then none of the batch may commit.
+    pub fn record(&self, rows: &[Row]) -> Result<(), ExtensionError> {
+        const STATEMENT: &str = "
+            INSERT INTO synapsor.ledger AS l (
+                key, proposal_id, idempotency_key, proposal_digest, source_id, target_schema, target_table,
+                operation, status, affected_rows, guards, guard_advanced, reason, sqlstate, error, error_detail,
+                attempts, applied_as, first_seen_at, decided_at, next_attempt_at, report_state, next_report_at)
+            SELECT r.key, r.proposal_id, r.idempotency_key, r.digest, r.source_id, r.target_schema, r.target_table,
+                r.operation, r.status, r.affected_rows, r.guards::jsonb, r.guard_advanced, r.reason, r.sqlstate,
+                r.error, r.error_detail, r.attempts, r.applied_as, clock.now,
+                CASE WHEN r.status <> 'retrying' THEN clock.now END,
+                CASE WHEN r.status = 'retrying'
+                     THEN clock.now + make_interval(secs => coalesce(r.next_attempt_in, 0)) END,
+                CASE WHEN r.status <> 'retrying' THEN 'pending' END,
+                CASE WHEN r.status <> 'retrying' THEN clock.now END
+            FROM (SELECT clock_timestamp() AS now) AS clock,
+                 unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                        $8::text[], $9::text[], $10::bigint[], $11::text[], $12::boolean[], $13::text[],
+                        $14::text[], $15::text[], $16::text[], $17::integer[], $18::text[], $19::float8[])
+                 AS r (key, proposal_id, idempotency_key, digest, source_id, target_schema, target_table,
+                       operation, status, affected_rows, guards, guard_advanced, reason, sqlstate, error,
+                       error_detail, attempts, applied_as, next_attempt_in)
+            ON CONFLICT (key) DO UPDATE SET
+                proposal_id = excluded.proposal_id, idempotency_key = excluded.idempotency_key,
+                status = excluded.status, affected_rows = excluded.affected_rows, guards = excluded.guards,
+                guard_advanced = excluded.guard_advanced, reason = excluded.reason,
+                sqlstate = excluded.sqlstate, error = excluded.error, error_detail = excluded.error_detail,
+                attempts = excluded.attempts, applied_as = excluded.applied_as,
+                decided_at = excluded.decided_at, next_attempt_at = excluded.next_attempt_at,
+                report_state = excluded.report_state, next_report_at = excluded.next_report_at
+            WHERE l.status = 'retrying'";
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let all = |f: fn(&Row) -> Option<String>| rows.iter().map(f).collect::<Vec<_>>();
+        let arguments = [
+            all(|r| Some(r.key.clone())).into(),
+            all(|r| Some(r.proposal_id.clone())).into(),
+            all(|r| r.idempotency_key.clone()).into(),
+            all(|r| Some(r.digest.clone())).into(),
+            all(|r| r.source_id.clone()).into(),
+            all(|r| r.target_schema.as_deref().map(storable)).into(),
+            all(|r| r.target_table.as_deref().map(storable)).into(),
+            all(|r| r.operation.clone()).into(),
+            all(|r| Some(r.status.as_str().to_owned())).into(),
+            rows.iter()
+                .map(|r| r.affected_rows)
+                .collect::<Vec<_>>()
+                .into(),
+            all(|r| serde_json::to_string(&r.guards).ok()).into(),
+            rows.iter()
+                .map(|r| r.guard_advanced)
+                .collect::<Vec<_>>()
+                .into(),
+            all(|r| r.reason.clone()).into(),
+            all(|r| r.sqlstate.clone()).into(),
+            all(|r| r.error.as_deref().map(storable)).into(),
+            all(|r| r.error_detail.as_deref().map(storable)).into(),
+            rows.iter().map(|r| r.attempts).collect::<Vec<_>>().into(),
+            all(|r| Some(r.applied_as.clone())).into(),
+            rows.iter()
+                .map(|r| r.next_attempt_in)
+                .collect::<Vec<_>>()
+                .into(),
+        ];
+        let written = self.as_owner(|spi| Ok(spi.update(STATEMENT, None, &arguments)?.len()))?;
+        if written == rows.len() {
+            Ok(())
+        } else {
+            Err(ExtensionError::LedgerChanged)
+        }
+    }
+
+    /// Puts the reports of final rows back into the outbox. A report that is still pending stays as it is, and one
+    /// that was rejected waits for a person.
+    pub fn report_again(&self, rows: &[Again]) -> Result<(), ExtensionError> {
+        const STATEMENT: &str = "
+            UPDATE synapsor.ledger AS l
+            SET report_state = 'pending', next_report_at = clock_timestamp(),
+                proposal_id = a.proposal_id, idempotency_key = a.idempotency_key
+            FROM unnest($1::text[], $2::text[], $3::text[]) AS a (key, proposal_id, idempotency_key)
+            WHERE l.key = a.key AND l.report_state = 'delivered'";
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let arguments = [
+            rows.iter()
+                .map(|r| r.key.clone())
+                .collect::<Vec<_>>()
+                .into(),
+            rows.iter()
+                .map(|r| r.proposal_id.clone())
+                .collect::<Vec<_>>()
+                .into(),
+            rows.iter()
+                .map(|r| r.idempotency_key.clone())
+                .collect::<Vec<_>>()
+                .into(),
+        ];
+        self.as_owner(|spi| {
+            spi.update(STATEMENT, None, &arguments)
+                .map(drop)
+                .map_err(Into::into)
+        })
+    }
+}
+
+/// Text that Postgres can keep, of a sensible length. A proposal's names can be anything, also where they were refused.
+fn storable(text: &str) -> String {
+    const LONGEST: usize = 4_000;
+    text.chars()
+        .take(LONGEST)
+        .map(|c| if c == '\0' { '\u{fffd}' } else { c })
+        .collect()
+}

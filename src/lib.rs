@@ -1,0 +1,39 @@
+//! `synapsor_writeback`: approved proposals, applied inside Postgres and reported truthfully.
+//!
+//! ```text
+//! functions, procedure   the SQL surface
+//! poll                   one poll: deliver, fetch, apply, record
+//! control_plane          fetching and reporting, off the main thread
+//! batch                  listed proposals against the ledger
+//! apply                  one proposal: one guarded statement in a subtransaction
+//! ledger                 what was decided, and which reports are owed
+//! delivery, worker       reports, after the commit
+//! settings, error        what it is told, and what it says
+//! pg                     Postgres's C functions, each behind a safe one
+//! ```
+//!
+//! The rules (what a proposal may do, and how it becomes SQL) are in `synapsor_core`.
+
+mod apply;
+mod batch;
+mod control_plane;
+mod delivery;
+mod error;
+mod functions;
+mod ledger;
+mod pg;
+mod poll;
+mod procedure;
+mod settings;
+mod worker;
+
+pgrx::pg_module_magic!();
+
+pgrx::extension_sql_file!("../sql/ledger.sql", name = "ledger", bootstrap);
+pgrx::extension_sql_file!("../sql/grants.sql", name = "grants", finalize);
+
+/// Called by Postgres when the library is loaded. Starts nothing: this may be the postmaster.
+#[pgrx::pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::define();
+}

@@ -1,0 +1,149 @@
+//! A Postgres error as a value, with the names that pgrx's own report leaves out: constraint, column, type.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::panic::CaughtError;
+
+/// An error that Postgres raised.
+#[derive(Clone, Debug)]
+pub struct PgError {
+    /// Five characters, as `23505`.
+    pub sqlstate: String,
+    /// The message; it may quote values, and stays in the database.
+    pub message: String,
+    /// The DETAIL; it may quote rows, and stays in the database.
+    pub detail: Option<String>,
+    /// The constraint that was violated.
+    pub constraint: Option<String>,
+    /// The column concerned.
+    pub column: Option<String>,
+    /// The data type concerned.
+    pub data_type: Option<String>,
+}
+
+/// The parts of an error that only Postgres's own error data has.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    sqlstate: Option<c_int>,
+    constraint: Option<String>,
+    column: Option<String>,
+    data_type: Option<String>,
+}
+
+impl PgError {
+    /// Puts together what pgrx caught and what was captured of the same error.
+    pub fn of(cause: &CaughtError, details: Details) -> Self {
+        let (CaughtError::PostgresError(report)
+        | CaughtError::ErrorReport(report)
+        | CaughtError::RustPanic {
+            ereport: report, ..
+        }) = cause;
+        let code = details.sqlstate.unwrap_or(report.sql_error_code() as c_int);
+        PgError {
+            sqlstate: unpack_sqlstate(code),
+            message: report.message().to_owned(),
+            detail: report.detail().map(str::to_owned),
+            constraint: details.constraint,
+            column: details.column,
+            data_type: details.data_type,
+        }
+    }
+
+    /// True for what must end the caller's transaction whatever we think of it: a cancel, a shutdown, a lost
+    /// connection, a corrupted database, and an error of our own making (assertions and the like).
+    pub fn must_propagate(&self) -> bool {
+        matches!(
+            self.sqlstate.as_str(),
+            "57014" | "57P01" | "57P02" | "57P03" | "57P04" | "57P05"
+        ) || self.sqlstate.starts_with("XX001")
+            || self.sqlstate.starts_with("XX002")
+    }
+}
+
+/// `ERRCODE` as its five characters: six bits for each, counted from `'0'` (Postgres's `unpack_sql_state`).
+pub fn unpack_sqlstate(code: c_int) -> String {
+    (0..5)
+        .map(|n| char::from(((code >> (6 * n)) & 0x3f) as u8 + b'0'))
+        .collect()
+}
+
+/// While it lives, every error that Postgres raises leaves its names behind; the last one counts.
+///
+/// Postgres calls the callbacks of `error_context_stack` while it finishes an error, before it jumps: the one place
+/// where the complete error data can be read without a `sigsetjmp` of our own.
+pub struct Capture(Box<Frame>);
+
+struct Frame {
+    callback: pg_sys::ErrorContextCallback,
+    details: Details,
+}
+
+unsafe extern "C-unwind" {
+    /// Postgres's own, without pgrx's guard, which must not nest inside an error that is being raised.
+    fn CopyErrorData() -> *mut pg_sys::ErrorData;
+    fn FreeErrorData(edata: *mut pg_sys::ErrorData);
+}
+
+impl Capture {
+    /// Starts capturing.
+    pub fn start() -> Self {
+        let mut frame = Box::new(Frame {
+            callback: pg_sys::ErrorContextCallback::default(),
+            details: Details::default(),
+        });
+        // SAFETY: the frame is boxed, so that its address holds until `finish` or `drop` unlinks it.
+        unsafe {
+            frame.callback.previous = pg_sys::error_context_stack;
+            frame.callback.callback = Some(capture);
+            frame.callback.arg = (&raw mut *frame).cast();
+            pg_sys::error_context_stack = &raw mut frame.callback;
+        }
+        Capture(frame)
+    }
+
+    /// Stops, and returns what the last error left.
+    pub fn finish(mut self) -> Details {
+        std::mem::take(&mut self.0.details)
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        // SAFETY: callbacks are linked and unlinked like a stack; ours is the innermost again.
+        unsafe { pg_sys::error_context_stack = self.0.callback.previous };
+    }
+}
+
+/// Called by Postgres for every message, NOTICEs included, while `CurrentMemoryContext` is `ErrorContext`.
+unsafe extern "C-unwind" fn capture(frame: *mut c_void) {
+    // SAFETY: `arg` is the boxed frame, alive as long as it is linked. CopyErrorData wants another context than
+    // ErrorContext; the transaction's is there whenever a statement runs.
+    unsafe {
+        let frame = &mut *frame.cast::<Frame>();
+        let error_context = pg_sys::CurrentMemoryContext;
+        pg_sys::CurrentMemoryContext = pg_sys::TopTransactionContext;
+        let edata = CopyErrorData();
+        if (*edata).elevel >= pg_sys::PGERROR as c_int {
+            frame.details = Details {
+                sqlstate: Some((*edata).sqlerrcode),
+                constraint: text((*edata).constraint_name),
+                column: text((*edata).column_name),
+                data_type: text((*edata).datatype_name),
+            };
+        }
+        FreeErrorData(edata);
+        pg_sys::CurrentMemoryContext = error_context;
+    }
+}
+
+/// # Safety
+/// `text` is null or a C string.
+unsafe fn text(text: *const c_char) -> Option<String> {
+    // SAFETY: the caller's promise.
+    (!text.is_null()).then(|| {
+        unsafe { CStr::from_ptr(text) }
+            .to_string_lossy()
+            .into_owned()
+    })
+}

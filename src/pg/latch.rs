@@ -1,0 +1,21 @@
+//! Waiting: on the process's latch, with interrupts looked after.
+
+use std::time::Duration;
+
+use pgrx::pg_sys;
+
+/// Waits for this long, or until the latch is set. A cancel or a shutdown ends the wait by raising its error.
+pub fn wait(time: Duration) {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    // SAFETY: the process's own latch.
+    unsafe {
+        pg_sys::WaitLatch(
+            pg_sys::MyLatch,
+            events as i32,
+            time.as_millis() as _,
+            pg_sys::PG_WAIT_EXTENSION,
+        );
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+    pgrx::check_for_interrupts!();
+}

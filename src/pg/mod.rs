@@ -1,0 +1,20 @@
+//! The unsafe ground floor: small wrappers over Postgres's C functions, each safe to call on the backend's main
+//! thread. Nothing in here knows what a proposal is.
+
+pub mod background;
+pub mod dsm;
+pub mod durable;
+pub mod error;
+pub mod guc_scope;
+pub mod identity;
+pub mod latch;
+pub mod lock;
+pub mod off_thread;
+pub mod relation;
+pub mod spi;
+pub mod subtransaction;
+pub mod time_limit;
+pub mod transactions;
+pub mod triggers;
+pub mod types;
+pub mod xact;

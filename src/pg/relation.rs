@@ -1,0 +1,118 @@
+//! Relations and their columns, read from Postgres's catalog caches.
+
+use std::ffi::{CStr, CString};
+
+use pgrx::pg_sys;
+
+unsafe extern "C-unwind" {
+    /// catalog/pg_inherits.c
+    fn find_all_inheritors(
+        parent: pg_sys::Oid,
+        lock_mode: i32,
+        parents_of_each: *mut *mut pg_sys::List,
+    ) -> *mut pg_sys::List;
+}
+
+/// A relation that is locked against changes of its shape until the transaction ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Relation {
+    /// Its oid.
+    pub oid: pg_sys::Oid,
+}
+
+/// A column's type.
+#[derive(Clone, Copy, Debug)]
+pub struct ColumnType {
+    /// The type's oid; a domain's own.
+    pub oid: pg_sys::Oid,
+    /// The type modifier, such as a numeric's precision; -1 for none.
+    pub modifier: i32,
+    /// The column's collation.
+    pub collation: pg_sys::Oid,
+}
+
+impl Relation {
+    /// Finds a relation by its exact names and locks it as a statement that writes to it would; `None` when there
+    /// is none. Waits no longer than `lock_timeout`.
+    pub fn open(schema: &str, name: &str) -> Option<Self> {
+        let (schema, name) = (CString::new(schema).ok()?, CString::new(name).ok()?);
+        // SAFETY: the range variable and its names live through the call, which looks again when the name came to
+        // mean another relation while it waited for the lock.
+        let oid = unsafe {
+            let range =
+                pg_sys::makeRangeVar(schema.as_ptr().cast_mut(), name.as_ptr().cast_mut(), -1);
+            pg_sys::RangeVarGetRelidExtended(
+                range,
+                pg_sys::RowExclusiveLock as i32,
+                pg_sys::RVROption::RVR_MISSING_OK as u32,
+                None,
+                std::ptr::null_mut(),
+            )
+        };
+        (oid != pg_sys::InvalidOid).then_some(Relation { oid })
+    }
+
+    /// `relkind` of pg_class: `r` table, `p` partitioned table, `v` view, `f` foreign table, …
+    pub fn kind(self) -> u8 {
+        // SAFETY: a catalog look-up.
+        unsafe { pg_sys::get_rel_relkind(self.oid) as u8 }
+    }
+
+    /// `relpersistence` of pg_class: `p` permanent, `u` unlogged, `t` temporary.
+    pub fn persistence(self) -> u8 {
+        // SAFETY: a catalog look-up.
+        unsafe { pg_sys::get_rel_persistence(self.oid) as u8 }
+    }
+
+    /// A column's type; `None` when there is no such column, and for system columns.
+    pub fn column(self, name: &str) -> Option<ColumnType> {
+        let name = CString::new(name).ok()?;
+        let mut column = ColumnType {
+            oid: pg_sys::InvalidOid,
+            modifier: -1,
+            collation: pg_sys::InvalidOid,
+        };
+        // SAFETY: catalog look-ups; the three places are ours.
+        unsafe {
+            let number = pg_sys::get_attnum(self.oid, name.as_ptr());
+            if number <= 0 {
+                return None;
+            }
+            pg_sys::get_atttypetypmodcoll(
+                self.oid,
+                number,
+                &raw mut column.oid,
+                &raw mut column.modifier,
+                &raw mut column.collation,
+            );
+        }
+        Some(column)
+    }
+
+    /// The relation itself and, for a partitioned table, every partition below it.
+    pub fn with_partitions(self) -> Vec<Relation> {
+        // SAFETY: returns a list of oids, allocated in the current memory context.
+        unsafe {
+            let list = pg_sys::ffi::pg_guard_ffi_boundary(|| {
+                find_all_inheritors(self.oid, pg_sys::NoLock as i32, std::ptr::null_mut())
+            });
+            (0..(*list).length as usize)
+                .map(|n| Relation {
+                    oid: (*(*list).elements.add(n)).oid_value,
+                })
+                .collect()
+        }
+    }
+}
+
+/// A role's name, for people; its number when it has gone.
+pub fn role_name(role: pg_sys::Oid) -> String {
+    // SAFETY: returns null for a role that does not exist, else a C string in the current memory context.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(role, true);
+        if name.is_null() {
+            return role.to_u32().to_string();
+        }
+        CStr::from_ptr(name).to_string_lossy().into_owned()
+    }
+}

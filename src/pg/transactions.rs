@@ -1,0 +1,96 @@
+//! Whose transactions a piece of work runs in: the caller's, a procedure's, or a worker's own. Work that waits on the
+//! network in between runs outside of them, where there is a choice.
+
+use pgrx::pg_sys;
+
+/// Begins and ends transactions.
+pub trait Transactions {
+    /// Before a step that needs a transaction.
+    fn begin(&self);
+    /// After it: what the step did is committed.
+    fn end(&self);
+}
+
+/// Runs a step in a transaction. An error inside is raised, and aborts it; an error that is returned commits what was
+/// done before it.
+pub fn within<T>(transactions: &dyn Transactions, step: impl FnOnce() -> T) -> T {
+    transactions.begin();
+    let result = step();
+    transactions.end();
+    result
+}
+
+/// The transaction of whoever called us, which is his to end.
+pub struct CallersTransaction;
+
+impl Transactions for CallersTransaction {
+    fn begin(&self) {}
+    fn end(&self) {}
+}
+
+/// A background worker's own.
+pub struct WorkersTransactions;
+
+impl Transactions for WorkersTransactions {
+    fn begin(&self) {
+        // SAFETY: outside any transaction, on the main thread.
+        unsafe {
+            pg_sys::SetCurrentStatementStartTimestamp();
+            pg_sys::StartTransactionCommand();
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        }
+    }
+
+    fn end(&self) {
+        // SAFETY: pairs with `begin`.
+        unsafe {
+            pg_sys::PopActiveSnapshot();
+            pg_sys::CommitTransactionCommand();
+        }
+    }
+}
+
+/// Those of a CALL that may commit. While it lives, an SPI connection that allows that is open.
+pub struct ProceduresTransactions(());
+
+impl ProceduresTransactions {
+    /// Opens them; `None` when the CALL stands in a transaction block or in a function, where it can't commit.
+    pub fn open(fcinfo: pg_sys::FunctionCallInfo) -> Option<Self> {
+        // SAFETY: Postgres passes a CallContext node as the context of a CALL, and none or another elsewhere.
+        let is_atomic = unsafe {
+            let context = (*fcinfo).context;
+            context.is_null()
+                || (*context).type_ != pg_sys::NodeTag::T_CallContext
+                || (*context.cast::<pg_sys::CallContext>()).atomic
+        };
+        if is_atomic {
+            return None;
+        }
+        // SAFETY: paired with SPI_finish in the drop.
+        unsafe { pg_sys::SPI_connect_ext(pg_sys::SPI_OPT_NONATOMIC as i32) };
+        Some(ProceduresTransactions(()))
+    }
+}
+
+impl Transactions for ProceduresTransactions {
+    /// Postgres has begun it already, without a snapshot.
+    fn begin(&self) {
+        // SAFETY: inside the transaction, on the main thread.
+        unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
+    }
+
+    fn end(&self) {
+        // SAFETY: pops what `begin` pushed; our own non-atomic connection is the innermost one again.
+        unsafe {
+            pg_sys::PopActiveSnapshot();
+            pg_sys::SPI_commit();
+        }
+    }
+}
+
+impl Drop for ProceduresTransactions {
+    fn drop(&mut self) {
+        // SAFETY: closes the connection of `open`.
+        unsafe { pg_sys::SPI_finish() };
+    }
+}

@@ -1,0 +1,125 @@
+//! Values of any type, made by the type's own input function and compared with the type's own equality.
+
+use std::ffi::{CString, c_char};
+
+use pgrx::pg_sys;
+
+/// How a value of a type is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// `json`, `jsonb`, and domains over them: any JSON value.
+    Json,
+    /// An array of this element type, with this delimiter between elements.
+    Array {
+        /// The element's type.
+        element: pg_sys::Oid,
+        /// `,` for all built-in types but `box`, which has `;`.
+        delimiter: char,
+    },
+    /// Everything else: a text, a number, true or false.
+    Scalar,
+}
+
+/// The shape of a type, seen through domains.
+pub fn shape(type_oid: pg_sys::Oid) -> Shape {
+    // SAFETY: catalog look-ups.
+    unsafe {
+        let base = pg_sys::getBaseType(type_oid);
+        if base == pg_sys::JSONOID || base == pg_sys::JSONBOID {
+            return Shape::Json;
+        }
+        let element = pg_sys::get_element_type(base);
+        if element == pg_sys::InvalidOid {
+            return Shape::Scalar;
+        }
+        Shape::Array {
+            element,
+            delimiter: delimiter(element),
+        }
+    }
+}
+
+/// The type below any domains, and the modifier that applies to it.
+pub fn base_type(type_oid: pg_sys::Oid, modifier: i32) -> (pg_sys::Oid, i32) {
+    let mut modifier = modifier;
+    // SAFETY: a catalog look-up.
+    let base = unsafe { pg_sys::getBaseTypeAndTypmod(type_oid, &raw mut modifier) };
+    (base, modifier)
+}
+
+/// # Safety
+/// Inside a transaction; `element` is a type.
+unsafe fn delimiter(element: pg_sys::Oid) -> char {
+    let (mut length, mut by_value, mut align, mut delimiter) =
+        (0i16, false, 0 as c_char, 0 as c_char);
+    let (mut io_param, mut function) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
+    // SAFETY: a catalog look-up; all places are ours.
+    unsafe {
+        pg_sys::get_type_io_data(
+            element,
+            pg_sys::IOFuncSelector::IOFunc_input,
+            &raw mut length,
+            &raw mut by_value,
+            &raw mut align,
+            &raw mut delimiter,
+            &raw mut io_param,
+            &raw mut function,
+        );
+    }
+    char::from(delimiter as u8)
+}
+
+/// Makes a value from its text. Raises the type's own error (22P02, 23514 of a domain, …) when the text is no good.
+pub fn input(type_oid: pg_sys::Oid, modifier: i32, text: &CString) -> pg_sys::Datum {
+    let (mut function, mut io_param) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
+    // SAFETY: the text lives through the call; the value is allocated in the current memory context.
+    unsafe {
+        pg_sys::getTypeInputInfo(type_oid, &raw mut function, &raw mut io_param);
+        pg_sys::OidInputFunctionCall(function, text.as_ptr().cast_mut(), io_param, modifier)
+    }
+}
+
+unsafe extern "C-unwind" {
+    /// parser/parse_oper.c: the operator that `left name right` would mean now, or 0.
+    fn compatible_oper_opid(
+        name: *mut pg_sys::List,
+        left: pg_sys::Oid,
+        right: pg_sys::Oid,
+        no_error: bool,
+    ) -> pg_sys::Oid;
+}
+
+/// True when `a = b`, written without a schema, would not mean the type's own equality: some other `=` comes first
+/// in the search path, or the type has one that is not an equality at all (`box` compares areas). A type without any
+/// `=` is not shadowed; Postgres says so itself.
+pub fn is_equality_shadowed(type_oid: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups, the foreign one under pgrx's guard; the list lives in the current memory context.
+    unsafe {
+        let name = pg_sys::makeString(pg_sys::pstrdup(c"=".as_ptr()));
+        let names = pg_sys::lappend(std::ptr::null_mut(), name.cast());
+        let base = pg_sys::getBaseType(type_oid);
+        let in_effect =
+            pg_sys::ffi::pg_guard_ffi_boundary(|| compatible_oper_opid(names, base, base, true));
+        let entry = pg_sys::lookup_type_cache(base, pg_sys::TYPECACHE_EQ_OPR as i32);
+        in_effect != (*entry).eq_opr
+    }
+}
+
+/// True when two values of a type are equal; `None` for a type that has no equality.
+pub fn equal(
+    type_oid: pg_sys::Oid,
+    collation: pg_sys::Oid,
+    left: pg_sys::Datum,
+    right: pg_sys::Datum,
+) -> Option<bool> {
+    // SAFETY: both are values of the type, whose cached equality function is called.
+    unsafe {
+        let base = pg_sys::getBaseType(type_oid);
+        let entry = pg_sys::lookup_type_cache(base, pg_sys::TYPECACHE_EQ_OPR_FINFO as i32);
+        if (*entry).eq_opr == pg_sys::InvalidOid {
+            return None;
+        }
+        let equality = &raw mut (*entry).eq_opr_finfo;
+        Some(pg_sys::FunctionCall2Coll(equality, collation, left, right).value() != 0)
+    }
+}

@@ -1,0 +1,27 @@
+//! The state of the current transaction.
+
+use pgrx::pg_sys;
+
+/// True when the row version with this `xmin` was written by the current transaction.
+pub fn is_own_write(xmin: pg_sys::TransactionId) -> bool {
+    // SAFETY: reads the transaction's own state.
+    unsafe { pg_sys::TransactionIdIsCurrentTransactionId(xmin) }
+}
+
+/// True on a standby.
+pub fn is_standby() -> bool {
+    // SAFETY: a plain read of shared memory.
+    unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// True when the transaction may not write.
+pub fn is_read_only() -> bool {
+    // SAFETY: a plain read.
+    unsafe { pg_sys::XactReadOnly }
+}
+
+/// True when each statement sees what was committed before it (READ COMMITTED and below).
+pub fn sees_new_commits() -> bool {
+    // SAFETY: a plain read.
+    unsafe { pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as i32 }
+}

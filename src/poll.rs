@@ -1,0 +1,173 @@
+//! One poll in the caller's transaction: deliver what is owed, fetch, apply, record. Reports go out after the commit.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::apply::{Applier, ApplyRole};
+use crate::batch::{Batch, Done, Retry};
+use crate::control_plane::{ControlPlane, Fetched};
+use crate::delivery::{self, Tally};
+use crate::error::ExtensionError;
+use crate::ledger::Ledger;
+use crate::ledger::outbox::Which;
+use crate::pg::lock::{self, Subject};
+use crate::pg::transactions::CallersTransaction;
+use crate::pg::{latch, xact};
+use crate::settings::Settings;
+use crate::worker::one_shot;
+
+thread_local! {
+    static POLLING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks this session as polling, so that a trigger on a target table can't poll again in the middle.
+pub struct Polling(());
+
+impl Polling {
+    /// Begins.
+    ///
+    /// # Errors
+    /// `POLL_IN_PROGRESS`.
+    pub fn begin() -> Result<Self, ExtensionError> {
+        if POLLING.replace(true) {
+            Err(ExtensionError::PollInProgress)
+        } else {
+            Ok(Polling(()))
+        }
+    }
+}
+
+impl Drop for Polling {
+    fn drop(&mut self) {
+        POLLING.set(false);
+    }
+}
+
+/// `synapsor_poll_once()`: `{ok, count, dry_run, results}`.
+pub fn poll_once(dry_run: Option<bool>) -> Result<Value, ExtensionError> {
+    let _polling = Polling::begin()?;
+    let settings = Settings::now();
+    let dry_run = dry_run.unwrap_or(settings.dry_run);
+    require_writable()?;
+    let ledger = Ledger::open()?;
+    let role = ApplyRole::resolve(&settings.applying, ledger.owner())?;
+    let control_plane = ControlPlane::open(&settings.control_plane)?;
+    if !dry_run {
+        deliver_unless_busy(&ledger, &control_plane)?;
+    }
+    let fetched = control_plane.fetch(settings.max_proposals)?;
+    let applier = Applier {
+        settings: &settings.applying,
+        role: &role,
+        dry_run,
+    };
+    let done = apply(&ledger, &applier, &fetched)?;
+    if done.owes_reports {
+        one_shot::start_after_commit(&settings.control_plane);
+    }
+    Ok(json!({
+        "ok": true,
+        "count": done.results.len(),
+        "dry_run": dry_run,
+        "results": done.results,
+    }))
+}
+
+/// `synapsor_report_once()`: `{ok, delivered, pending, rejected}`.
+pub fn report_once() -> Result<Value, ExtensionError> {
+    let _polling = Polling::begin()?;
+    let settings = Settings::now();
+    require_writable()?;
+    let ledger = Ledger::open()?;
+    let control_plane = ControlPlane::open(&settings.control_plane)?;
+    let _delivering = lock::wait_for_session(Subject::Delivering);
+    let tally = delivery::deliver(&ledger, &control_plane, Which::All, &CallersTransaction)?;
+    Ok(summary(&tally, &ledger)?)
+}
+
+/// The state of the outbox after a delivery.
+pub fn summary(tally: &Tally, ledger: &Ledger) -> Result<Value, ExtensionError> {
+    let counts = ledger.report_counts()?;
+    let mut summary = json!({
+        "ok": tally.postponed == 0 && tally.rejected == 0,
+        "delivered": tally.delivered,
+        "pending": counts.pending,
+        "rejected": counts.rejected,
+    });
+    if let Some(error) = &tally.last_error {
+        summary["error"] = error.as_str().into();
+    }
+    Ok(summary)
+}
+
+/// Neither a standby nor a read-only transaction.
+pub fn require_writable() -> Result<(), ExtensionError> {
+    if xact::is_standby() {
+        return Err(ExtensionError::ReadOnly("on a standby"));
+    }
+    if xact::is_read_only() {
+        return Err(ExtensionError::ReadOnly("in a read-only transaction"));
+    }
+    Ok(())
+}
+
+fn deliver_unless_busy(
+    ledger: &Ledger,
+    control_plane: &ControlPlane,
+) -> Result<(), ExtensionError> {
+    if let Some(_delivering) = lock::try_for_session(Subject::Delivering) {
+        delivery::deliver(ledger, control_plane, Which::All, &CallersTransaction)?;
+    }
+    Ok(())
+}
+
+/// Applies what was fetched, alone in this database.
+fn apply(
+    ledger: &Ledger,
+    applier: &Applier<'_>,
+    fetched: &Fetched,
+) -> Result<Done, ExtensionError> {
+    if fetched.proposals.is_empty() {
+        return Ok(Done {
+            results: Vec::new(),
+            owes_reports: false,
+        });
+    }
+    if !applier.dry_run {
+        wait_until_alone(Duration::from_millis(
+            applier.settings.lock_timeout.unsigned_abs().into(),
+        ))?;
+    }
+    fire_the_callers_deferred_triggers();
+    Batch::run(
+        ledger,
+        applier,
+        &fetched.source_id,
+        Retry::Now,
+        &fetched.proposals,
+    )
+}
+
+/// What the caller's own statements deferred is his: it fires as him, and its errors are his, before anything of ours.
+pub fn fire_the_callers_deferred_triggers() {
+    crate::pg::triggers::fire_deferred();
+}
+
+/// Takes the lock on applying until the transaction ends. One session at a time decides in a database, so that what
+/// was looked up in the ledger stays true until it is written.
+///
+/// # Errors
+/// `APPLYING_ELSEWHERE` when another session keeps the lock longer than `patience`; zero waits for ever.
+pub fn wait_until_alone(patience: Duration) -> Result<(), ExtensionError> {
+    const STEP: Duration = Duration::from_millis(20);
+    let start = Instant::now();
+    while !lock::try_for_transaction(Subject::Applying) {
+        if !patience.is_zero() && start.elapsed() >= patience {
+            return Err(ExtensionError::ApplyingElsewhere);
+        }
+        latch::wait(STEP);
+    }
+    Ok(())
+}

@@ -1,0 +1,413 @@
+//! The settings `synapsor.*`: their definitions, and a snapshot of their values that everything else works with.
+
+use std::ffi::{CStr, CString};
+use std::time::Duration;
+
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::pg_sys;
+use synapsor_core::outcome::Policy;
+
+type Text = GucSetting<Option<CString>>;
+
+static BASE_URL: Text = GucSetting::<Option<CString>>::new(Some(c"https://synapsor.ai"));
+static ALLOW_INSECURE_HTTP: GucSetting<bool> = GucSetting::<bool>::new(false);
+static API_KEY_FILE: Text = GucSetting::<Option<CString>>::new(Some(c""));
+static SOURCE_NAME: Text = GucSetting::<Option<CString>>::new(Some(c""));
+static SOURCE_ID: Text = GucSetting::<Option<CString>>::new(Some(c""));
+static PROJECT_ID: Text = GucSetting::<Option<CString>>::new(Some(c""));
+static DATABASES: Text = GucSetting::<Option<CString>>::new(Some(c""));
+static APPLY_ROLE: Text = GucSetting::<Option<CString>>::new(Some(c""));
+static POLL_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(5_000);
+static MAX_PROPOSALS: GucSetting<i32> = GucSetting::<i32>::new(1_000);
+static DRY_RUN: GucSetting<bool> = GucSetting::<bool>::new(false);
+static BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(100);
+static REPORT_CONCURRENCY: GucSetting<i32> = GucSetting::<i32>::new(64);
+static REQUEST_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30_000);
+static CONNECT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(10_000);
+static LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
+static STATEMENT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30_000);
+static MAX_ATTEMPTS: GucSetting<i32> = GucSetting::<i32>::new(10);
+static MAX_RESPONSE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(64 * 1024);
+static TENANT_SETTING: Text = GucSetting::<Option<CString>>::new(Some(c""));
+static REQUIRE_TENANT_GUARD: GucSetting<bool> = GucSetting::<bool>::new(false);
+static REQUIRE_CONFLICT_GUARD: GucSetting<bool> = GucSetting::<bool>::new(false);
+static ADVANCE_GUARD: GucSetting<bool> = GucSetting::<bool>::new(false);
+static ALLOW_CASCADE: GucSetting<bool> = GucSetting::<bool>::new(false);
+static CA_FILE: Text = GucSetting::<Option<CString>>::new(Some(c""));
+static LEDGER_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(90 * 24 * 60);
+
+/// Defines every setting, and reserves the prefix, so that a misspelt one is noticed. Called once, when the library
+/// is loaded.
+///
+/// All are `PGC_SUSET`: a URL and a key file that an ordinary user could set would hand the key to whom he likes.
+pub fn define() {
+    define_control_plane();
+    define_worker();
+    define_applying();
+    // SAFETY: the prefix is a constant.
+    #[cfg(not(feature = "pg14"))]
+    unsafe {
+        pg_sys::MarkGUCPrefixReserved(c"synapsor".as_ptr());
+    }
+    #[cfg(feature = "pg14")]
+    {
+        unsafe extern "C-unwind" {
+            fn EmitWarningsOnPlaceholders(class: *const std::ffi::c_char);
+        }
+        // SAFETY: as above; 14's name of the same function.
+        unsafe {
+            pg_sys::ffi::pg_guard_ffi_boundary(|| EmitWarningsOnPlaceholders(c"synapsor".as_ptr()))
+        };
+    }
+}
+
+fn define_control_plane() {
+    text(
+        c"synapsor.base_url",
+        c"Where the control plane is.",
+        c"https, or http to loopback.",
+        &BASE_URL,
+    );
+    flag(
+        c"synapsor.allow_insecure_http",
+        c"Allows plain http to hosts other than this one.",
+        c"The key and the proposals then travel unprotected.",
+        &ALLOW_INSECURE_HTTP,
+    );
+    text(
+        c"synapsor.api_key_file",
+        c"The file that holds the API key.",
+        c"Empty: the server's environment variable SYNAPSOR_API_KEY. Only its owner may read the file.",
+        &API_KEY_FILE,
+    );
+    text(
+        c"synapsor.source_name",
+        c"The name of this source.",
+        c"Looked up once for its id.",
+        &SOURCE_NAME,
+    );
+    text(
+        c"synapsor.source_id",
+        c"The id of this source.",
+        c"Comes before synapsor.source_name.",
+        &SOURCE_ID,
+    );
+    text(
+        c"synapsor.project_id",
+        c"The project of this source.",
+        c"",
+        &PROJECT_ID,
+    );
+    text(
+        c"synapsor.ca_file",
+        c"A further certificate authority.",
+        c"A PEM file.",
+        &CA_FILE,
+    );
+    milliseconds(
+        c"synapsor.request_timeout",
+        c"The longest that a call to the control plane may take.",
+        &REQUEST_TIMEOUT,
+        1,
+    );
+    milliseconds(
+        c"synapsor.connect_timeout",
+        c"The longest that connecting to the control plane may take.",
+        &CONNECT_TIMEOUT,
+        1,
+    );
+    number(
+        c"synapsor.max_response_size",
+        c"The longest answer that is read.",
+        &MAX_RESPONSE_SIZE,
+        (1, i32::MAX),
+        GucFlags::UNIT_KB,
+    );
+    number(
+        c"synapsor.max_proposals",
+        c"The most proposals that one poll takes.",
+        &MAX_PROPOSALS,
+        (1, 1_000_000),
+        GucFlags::empty(),
+    );
+    number(
+        c"synapsor.report_concurrency",
+        c"The most reports in flight.",
+        &REPORT_CONCURRENCY,
+        (1, 1_024),
+        GucFlags::empty(),
+    );
+}
+
+fn define_worker() {
+    text(
+        c"synapsor.databases",
+        c"The databases that get a worker.",
+        c"Separated by commas.",
+        &DATABASES,
+    );
+    milliseconds(
+        c"synapsor.poll_interval",
+        c"How often the worker asks for proposals.",
+        &POLL_INTERVAL,
+        10,
+    );
+    number(
+        c"synapsor.batch_size",
+        c"Proposals in one transaction of the worker and of CALL synapsor_poll().",
+        &BATCH_SIZE,
+        (1, 100_000),
+        GucFlags::empty(),
+    );
+    number(
+        c"synapsor.ledger_retention",
+        c"How long rows stay in the ledger after they were reported; 0 keeps them.",
+        &LEDGER_RETENTION,
+        (0, i32::MAX),
+        GucFlags::UNIT_MIN,
+    );
+}
+
+fn define_applying() {
+    text(
+        c"synapsor.apply_role",
+        c"The role that changes are made as.",
+        c"Never a superuser, never one that bypasses row security. Empty: the caller.",
+        &APPLY_ROLE,
+    );
+    flag(
+        c"synapsor.dry_run",
+        c"Tries every proposal and undoes it.",
+        c"Nothing is reported.",
+        &DRY_RUN,
+    );
+    milliseconds(
+        c"synapsor.lock_timeout",
+        c"The longest that a proposal waits for a lock.",
+        &LOCK_TIMEOUT,
+        0,
+    );
+    milliseconds(
+        c"synapsor.statement_timeout",
+        c"The longest that a proposal takes.",
+        &STATEMENT_TIMEOUT,
+        0,
+    );
+    number(
+        c"synapsor.max_attempts",
+        c"How often a proposal is tried that fails for a passing reason.",
+        &MAX_ATTEMPTS,
+        (1, 1_000_000),
+        GucFlags::empty(),
+    );
+    text(
+        c"synapsor.tenant_setting",
+        c"A setting that is bound to the proposal's tenant while its statement runs.",
+        c"Such as app.tenant_id, for policies of row security.",
+        &TENANT_SETTING,
+    );
+    flag(
+        c"synapsor.require_tenant_guard",
+        c"Refuses a proposal without a tenant guard.",
+        c"",
+        &REQUIRE_TENANT_GUARD,
+    );
+    flag(
+        c"synapsor.require_conflict_guard",
+        c"Refuses an update or delete without a conflict guard.",
+        c"",
+        &REQUIRE_CONFLICT_GUARD,
+    );
+    flag(
+        c"synapsor.advance_guard",
+        c"An update also advances its conflict column, where no trigger did.",
+        c"An integer by one, a timestamp to now.",
+        &ADVANCE_GUARD,
+    );
+    flag(
+        c"synapsor.allow_cascade",
+        c"Allows a delete that foreign keys widen to other rows.",
+        c"",
+        &ALLOW_CASCADE,
+    );
+}
+
+fn text(name: &'static CStr, short: &'static CStr, long: &'static CStr, setting: &'static Text) {
+    GucRegistry::define_string_guc(
+        name,
+        short,
+        long,
+        setting,
+        GucContext::Suset,
+        GucFlags::empty(),
+    );
+}
+
+fn flag(
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<bool>,
+) {
+    GucRegistry::define_bool_guc(
+        name,
+        short,
+        long,
+        setting,
+        GucContext::Suset,
+        GucFlags::empty(),
+    );
+}
+
+fn milliseconds(
+    name: &'static CStr,
+    short: &'static CStr,
+    setting: &'static GucSetting<i32>,
+    least: i32,
+) {
+    number(name, short, setting, (least, i32::MAX), GucFlags::UNIT_MS);
+}
+
+fn number(
+    name: &'static CStr,
+    short: &'static CStr,
+    setting: &'static GucSetting<i32>,
+    (least, most): (i32, i32),
+    unit: GucFlags,
+) {
+    GucRegistry::define_int_guc(
+        name,
+        short,
+        c"",
+        setting,
+        least,
+        most,
+        GucContext::Suset,
+        unit,
+    );
+}
+
+/// The values of all settings at one moment. An empty text is `None`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whom we talk to, and how.
+    pub control_plane: ControlPlaneSettings,
+    /// How a proposal is applied.
+    pub applying: ApplySettings,
+    /// `synapsor.max_proposals`
+    pub max_proposals: usize,
+    /// `synapsor.dry_run`
+    pub dry_run: bool,
+    /// `synapsor.batch_size`
+    pub batch_size: usize,
+    /// `synapsor.ledger_retention`; `None` keeps everything.
+    pub ledger_retention: Option<Duration>,
+}
+
+/// See [`Settings::control_plane`].
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct ControlPlaneSettings {
+    /// `synapsor.base_url`
+    pub base_url: String,
+    /// `synapsor.allow_insecure_http`
+    pub allow_insecure_http: bool,
+    /// `synapsor.api_key_file`
+    pub api_key_file: Option<String>,
+    /// `synapsor.source_name`
+    pub source_name: Option<String>,
+    /// `synapsor.source_id`
+    pub source_id: Option<String>,
+    /// `synapsor.project_id`
+    pub project_id: Option<String>,
+    /// `synapsor.ca_file`
+    pub ca_file: Option<String>,
+    /// `synapsor.request_timeout`
+    pub request_timeout: Duration,
+    /// `synapsor.connect_timeout`
+    pub connect_timeout: Duration,
+    /// `synapsor.max_response_size`, in bytes.
+    pub max_response_size: u64,
+    /// `synapsor.report_concurrency`
+    pub report_concurrency: usize,
+}
+
+/// See [`Settings::applying`].
+#[derive(Clone, Debug)]
+pub struct ApplySettings {
+    /// `synapsor.apply_role`
+    pub apply_role: Option<String>,
+    /// `synapsor.lock_timeout`, in milliseconds; 0 for none.
+    pub lock_timeout: i32,
+    /// `synapsor.statement_timeout`, in milliseconds; 0 for none.
+    pub statement_timeout: i32,
+    /// `synapsor.max_attempts`
+    pub max_attempts: i32,
+    /// `synapsor.tenant_setting`
+    pub tenant_setting: Option<String>,
+    /// `synapsor.require_tenant_guard`, `synapsor.require_conflict_guard`
+    pub policy: Policy,
+    /// `synapsor.advance_guard`
+    pub advance_guard: bool,
+    /// `synapsor.allow_cascade`
+    pub allow_cascade: bool,
+}
+
+impl Settings {
+    /// Reads the settings as they are now.
+    pub fn now() -> Self {
+        let retention = LEDGER_RETENTION.get();
+        Settings {
+            control_plane: ControlPlaneSettings::now(),
+            applying: ApplySettings::now(),
+            max_proposals: count(&MAX_PROPOSALS),
+            dry_run: DRY_RUN.get(),
+            batch_size: count(&BATCH_SIZE),
+            ledger_retention: (retention > 0).then(|| Duration::from_secs(retention as u64 * 60)),
+        }
+    }
+}
+
+impl ControlPlaneSettings {
+    fn now() -> Self {
+        ControlPlaneSettings {
+            base_url: value(&BASE_URL).unwrap_or_default(),
+            allow_insecure_http: ALLOW_INSECURE_HTTP.get(),
+            api_key_file: value(&API_KEY_FILE),
+            source_name: value(&SOURCE_NAME),
+            source_id: value(&SOURCE_ID),
+            project_id: value(&PROJECT_ID),
+            ca_file: value(&CA_FILE),
+            request_timeout: Duration::from_millis(count(&REQUEST_TIMEOUT) as u64),
+            connect_timeout: Duration::from_millis(count(&CONNECT_TIMEOUT) as u64),
+            max_response_size: count(&MAX_RESPONSE_SIZE) as u64 * 1024,
+            report_concurrency: count(&REPORT_CONCURRENCY),
+        }
+    }
+}
+
+impl ApplySettings {
+    fn now() -> Self {
+        ApplySettings {
+            apply_role: value(&APPLY_ROLE),
+            lock_timeout: LOCK_TIMEOUT.get(),
+            statement_timeout: STATEMENT_TIMEOUT.get(),
+            max_attempts: MAX_ATTEMPTS.get(),
+            tenant_setting: value(&TENANT_SETTING),
+            policy: Policy {
+                require_tenant_guard: REQUIRE_TENANT_GUARD.get(),
+                require_conflict_guard: REQUIRE_CONFLICT_GUARD.get(),
+            },
+            advance_guard: ADVANCE_GUARD.get(),
+            allow_cascade: ALLOW_CASCADE.get(),
+        }
+    }
+}
+
+fn value(setting: &'static Text) -> Option<String> {
+    let text = setting.get()?.to_string_lossy().into_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+fn count(setting: &'static GucSetting<i32>) -> usize {
+    usize::try_from(setting.get()).unwrap_or_default()
+}

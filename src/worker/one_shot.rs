@@ -1,0 +1,167 @@
+//! The worker that delivers reports once, right after the transaction that decided them has committed. It needs no
+//! preloaded library, and when the server has no slot for it, the reports go out at the next call.
+
+use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
+
+use pgrx::pg_sys;
+use pgrx::{PgXactCallbackEvent, register_xact_callback};
+
+use crate::control_plane::ControlPlane;
+use crate::delivery;
+use crate::error::ExtensionError;
+use crate::ledger::Ledger;
+use crate::ledger::outbox::Which;
+use crate::pg::lock::{self, Subject};
+use crate::pg::transactions::{WorkersTransactions, within};
+use crate::pg::{background, dsm, identity};
+use crate::settings::ControlPlaneSettings;
+
+thread_local! {
+    static ASKED: Cell<bool> = const { Cell::new(false) };
+    /// The settings for the worker. They stay until the next poll, or until this session ends.
+    /// Never dropped with the thread: by then Postgres has taken its shared memory back.
+    static HANDED_OVER: ManuallyDrop<RefCell<Option<(String, dsm::Segment)>>> =
+        const { ManuallyDrop::new(RefCell::new(None)) };
+}
+
+/// Starts the worker when the current transaction commits. The worker talks to the control plane of `settings`, which may
+/// be set for this session alone.
+pub fn start_after_commit(settings: &ControlPlaneSettings) {
+    hand_over(serde_json::to_string(settings).unwrap_or_default());
+    if ASKED.replace(true) {
+        return;
+    }
+    register_xact_callback(PgXactCallbackEvent::PreCommit, || {
+        ASKED.set(false);
+        start();
+    });
+    register_xact_callback(PgXactCallbackEvent::Abort, || ASKED.set(false));
+    register_xact_callback(PgXactCallbackEvent::Prepare, || ASKED.set(false));
+}
+
+fn hand_over(text: String) {
+    HANDED_OVER.with(|kept| {
+        let is_there = kept
+            .borrow()
+            .as_ref()
+            .is_some_and(|(before, _)| *before == text);
+        if !is_there {
+            let segment = dsm::Segment::holding(&text);
+            kept.replace(segment.map(|segment| (text, segment)));
+        }
+    });
+}
+
+/// Before the commit, since a failure after it would take the server down. The worker waits for the commit.
+fn start() {
+    // SAFETY: plain reads.
+    let (xid, database) = unsafe { (pg_sys::GetTopTransactionIdIfAny(), pg_sys::MyDatabaseId) };
+    let handle = HANDED_OVER.with(|kept| {
+        kept.borrow()
+            .as_ref()
+            .map_or(0, |(_, segment)| segment.handle())
+    });
+    let role = identity::session_role();
+    let extra = format!(
+        "{} {} {} {handle}",
+        database.to_u32(),
+        role.to_u32(),
+        xid_number(xid)
+    );
+    let started = background::start_once(&background::Start {
+        name: "synapsor_writeback reporter",
+        function: "synapsor_reporter_main",
+        extra: &extra,
+    });
+    if !started {
+        pgrx::log!(
+            "synapsor_writeback: no background worker slot is free; the reports go out at the next call"
+        );
+    }
+}
+
+#[cfg(any(feature = "pg14", feature = "pg15"))]
+fn xid_number(xid: pg_sys::TransactionId) -> u32 {
+    xid
+}
+
+#[cfg(not(any(feature = "pg14", feature = "pg15")))]
+fn xid_number(xid: pg_sys::TransactionId) -> u32 {
+    xid.into_inner()
+}
+
+/// What the worker was told.
+struct Orders {
+    database: pg_sys::Oid,
+    role: pg_sys::Oid,
+    xid: u32,
+    settings_handle: u32,
+}
+
+impl Orders {
+    fn read(extra: &str) -> Option<Self> {
+        let numbers: Vec<u32> = extra
+            .split(' ')
+            .filter_map(|number| number.parse().ok())
+            .collect();
+        let [database, role, xid, settings_handle] = *numbers.as_slice() else {
+            return None;
+        };
+        Some(Orders {
+            database: database.into(),
+            role: role.into(),
+            xid,
+            settings_handle,
+        })
+    }
+}
+
+/// The worker's main function.
+#[pgrx::pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn synapsor_reporter_main(_argument: pg_sys::Datum) {
+    let Some(orders) = Orders::read(&background::extra()) else {
+        return;
+    };
+    background::connect(orders.database, orders.role);
+    background::show_activity(Some(c"synapsor_writeback: delivering reports"));
+    // Before the wait: the session that made the segment may leave as soon as it has committed.
+    let settings = within(&WorkersTransactions, || settings(orders.settings_handle));
+    if orders.xid != 0 {
+        within(&WorkersTransactions, || {
+            background::wait_for_transaction(orders.xid)
+        });
+    }
+    if let Err(error) = deliver(&settings) {
+        pgrx::warning!(
+            "synapsor_writeback: reports were not delivered, and go out at the next call: {error}"
+        );
+    }
+}
+
+fn settings(handle: u32) -> ControlPlaneSettings {
+    let handed_over = (handle != 0).then(|| dsm::read(handle)).flatten();
+    handed_over
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_else(|| crate::settings::Settings::now().control_plane)
+}
+
+/// Delivers what is due. When another session is delivering, one worker waits for it, for what it may have missed;
+/// further ones leave it to that one.
+fn deliver(settings: &ControlPlaneSettings) -> Result<(), ExtensionError> {
+    let _delivering = match lock::try_for_session(Subject::Delivering) {
+        Some(lock) => lock,
+        None => {
+            let Some(_next) = lock::try_for_session(Subject::NextDelivery) else {
+                return Ok(());
+            };
+            within(&WorkersTransactions, || {
+                lock::wait_for_session(Subject::Delivering)
+            })
+        }
+    };
+    let ledger = within(&WorkersTransactions, Ledger::open)?;
+    let control_plane = ControlPlane::open(settings)?;
+    delivery::deliver(&ledger, &control_plane, Which::Due, &WorkersTransactions).map(drop)
+}
