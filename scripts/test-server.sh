@@ -13,6 +13,7 @@ take_lock "server-$major"
 data=$(mktemp -d /tmp/synapsor-test.XXXXXX)
 clean_up() {
     local status=$?
+    trap '' INT TERM HUP PIPE
     if ! stop_left_over "$pg_config"; then
         printf 'error: the tests left these processes running; they have been stopped\n' >&2
         [ "$status" -ne 0 ] || status=1

@@ -11,9 +11,13 @@ log=$(mktemp)
 started=$SECONDS
 
 # counted COMMAND...: keeps a copy of what it prints. Does not wait for a process that it leaves behind.
+# On an interrupt the copying goes on, as cleaning up has something to say too.
 counted() {
     local status=0 tee output
-    exec {output}> >(tee -a "$log")
+    exec {output}> >(
+        trap '' INT TERM HUP
+        exec tee -a "$log"
+    )
     tee=$!
     "$@" >&"$output" 2>&1 {output}>&- || status=$?
     exec {output}>&-
@@ -23,6 +27,8 @@ counted() {
 
 summary() {
     local status=$? counts
+    # An interrupt may come with any status.
+    [ "$all_done" = yes ] || [ "$status" -ne 0 ] || status=130
     counts=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '
         /^test result:/ { for (i = 1; i < NF; i++) { if ($(i + 1) ~ /^passed/) passed += $i; if ($(i + 1) ~ /^failed/) failed += $i } }
         END { printf "%d passed, %d failed", passed, failed }')
@@ -37,6 +43,7 @@ summary() {
     exit "$status"
 }
 majors=$*
+all_done=no
 trap summary EXIT
 
 step "Setup" scripts/setup.sh "$@"
@@ -45,3 +52,4 @@ step "Tests without a server" counted cargo test --no-fail-fast --workspace --ex
 for major in "$@"; do
     counted scripts/test-server.sh "$major"
 done
+all_done=yes

@@ -1,6 +1,16 @@
 -- The ledger: one row for each proposal ever decided here, in the same transaction as the change itself. It is also
 -- the outbox: a final row whose report_state is 'pending' is owed to the control plane.
 
+DO $$
+BEGIN
+    IF pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.<>) 'UTF8' THEN
+        RAISE EXCEPTION 'synapsor_writeback needs a database with the encoding UTF8'
+            USING ERRCODE = 'feature_not_supported',
+                  DETAIL = pg_catalog.format('This one has %s.', pg_catalog.getdatabaseencoding());
+    END IF;
+END;
+$$;
+
 CREATE SCHEMA synapsor;
 COMMENT ON SCHEMA synapsor IS
     'Ledger and views of synapsor_writeback. Written by the extension alone.';

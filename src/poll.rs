@@ -15,7 +15,7 @@ use crate::ledger::outbox::Which;
 use crate::pg::lock::{self, Subject};
 use crate::pg::transactions::CallersTransaction;
 use crate::pg::{latch, xact};
-use crate::settings::Settings;
+use crate::settings::{ApplySettings, Settings};
 use crate::worker::one_shot;
 
 thread_local! {
@@ -87,14 +87,13 @@ pub fn report_once() -> Result<Value, ExtensionError> {
     Ok(summary(&tally, &ledger)?)
 }
 
-/// The state of the outbox after a delivery.
-pub fn summary(tally: &Tally, ledger: &Ledger) -> Result<Value, ExtensionError> {
-    let counts = ledger.report_counts()?;
+/// What a delivery did, and how many reports are owed after it.
+fn summary(tally: &Tally, ledger: &Ledger) -> Result<Value, ExtensionError> {
     let mut summary = json!({
         "ok": tally.postponed == 0 && tally.rejected == 0,
         "delivered": tally.delivered,
-        "pending": counts.pending,
-        "rejected": counts.rejected,
+        "pending": ledger.count_pending_reports()?,
+        "rejected": tally.rejected,
     });
     if let Some(error) = &tally.last_error {
         summary["error"] = error.as_str().into();
@@ -135,10 +134,9 @@ fn apply(
             owes_reports: false,
         });
     }
+    applier.check_settings();
     if !applier.dry_run {
-        wait_until_alone(Duration::from_millis(
-            applier.settings.lock_timeout.unsigned_abs().into(),
-        ))?;
+        wait_until_alone(applier.settings)?;
     }
     fire_the_callers_deferred_triggers();
     Batch::run(
@@ -151,7 +149,7 @@ fn apply(
 }
 
 /// What the caller's own statements deferred is his: it fires as him, and its errors are his, before anything of ours.
-pub fn fire_the_callers_deferred_triggers() {
+fn fire_the_callers_deferred_triggers() {
     crate::pg::triggers::fire_deferred();
 }
 
@@ -159,9 +157,10 @@ pub fn fire_the_callers_deferred_triggers() {
 /// was looked up in the ledger stays true until it is written.
 ///
 /// # Errors
-/// `APPLYING_ELSEWHERE` when another session keeps the lock longer than `patience`; zero waits for ever.
-pub fn wait_until_alone(patience: Duration) -> Result<(), ExtensionError> {
+/// `APPLYING_ELSEWHERE` when another session keeps the lock longer than `synapsor.lock_timeout`; 0 waits for ever.
+pub fn wait_until_alone(settings: &ApplySettings) -> Result<(), ExtensionError> {
     const STEP: Duration = Duration::from_millis(20);
+    let patience = Duration::from_millis(settings.lock_timeout.unsigned_abs().into());
     let start = Instant::now();
     while !lock::try_for_transaction(Subject::Applying) {
         if !patience.is_zero() && start.elapsed() >= patience {

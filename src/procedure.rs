@@ -63,23 +63,23 @@ impl Call<'_> {
     fn run(&self) -> Result<(), ExtensionError> {
         let mut tally = self.deliver()?;
         let mut seen = HashSet::new();
+        // What was seen and stays listed must not hide what comes after it.
+        let mut still_listed = 0;
         for _ in 0..MAX_ROUNDS {
-            // What was seen and stays listed must not hide what comes after it.
-            let fetched = self
-                .control_plane
-                .fetch(self.settings.max_proposals + seen.len())?;
+            let wanted = self.settings.max_proposals + still_listed;
+            let fetched = self.control_plane.fetch(wanted)?;
+            let ours = fetched.proposals.iter().filter(|element| is_ours(element)).count();
             let news: Vec<_> = fetched
                 .proposals
                 .into_iter()
                 .filter(|element| seen.insert(identity(element)))
                 .collect();
-            if news.is_empty() {
+            let seen_before = ours - news.iter().filter(|element| is_ours(element)).count();
+            if news.is_empty() && (ours < wanted || seen_before == still_listed) {
                 break;
             }
-            self.apply(&Fetched {
-                source_id: fetched.source_id,
-                proposals: news,
-            })?;
+            still_listed = seen_before;
+            self.apply(&Fetched { source_id: fetched.source_id, proposals: news })?;
             tally = self.deliver()?;
         }
         self.prune()?;
@@ -96,16 +96,11 @@ impl Call<'_> {
     fn apply(&self, fetched: &Fetched) -> Result<(), ExtensionError> {
         for batch in fetched.proposals.chunks(self.settings.batch_size) {
             within(self.transactions, || {
+                self.applier.check_settings();
                 if !self.applier.dry_run {
-                    poll::wait_until_alone(std::time::Duration::ZERO)?;
+                    poll::wait_until_alone(self.applier.settings)?;
                 }
-                Batch::run(
-                    &self.ledger,
-                    &self.applier,
-                    &fetched.source_id,
-                    Retry::Due,
-                    batch,
-                )
+                Batch::run(&self.ledger, &self.applier, &fetched.source_id, Retry::Due, batch)
             })?;
         }
         Ok(())
@@ -135,6 +130,10 @@ impl Call<'_> {
         while within(self.transactions, || self.ledger.prune(retention))? > 0 {}
         Ok(())
     }
+}
+
+fn is_ours(element: &Listed) -> bool {
+    !matches!(element, Listed::NotOurs { .. })
 }
 
 /// What makes an element the one that was seen before: its id and its content.

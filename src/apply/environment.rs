@@ -23,6 +23,13 @@ pub fn enter(settings: &ApplySettings, proposal: &Proposal) -> GucScope {
     scope
 }
 
+/// Tries the settings that come from the operator.
+pub fn check(settings: &ApplySettings) {
+    if let Some(name) = &settings.tenant_setting {
+        GucScope::open().set(name, "");
+    }
+}
+
 /// The proposal's tenant as text; a string without its quotes.
 fn tenant(proposal: &Proposal) -> Option<String> {
     let id = proposal.tenant_id.as_ref().filter(|id| !id.is_null())?;

@@ -74,6 +74,12 @@ pub struct Applier<'a> {
 }
 
 impl Applier<'_> {
+    /// Raises an error when a setting itself is no good, which must not be laid at the door of a proposal.
+    pub fn check_settings(&self) {
+        let _role = self.role.assume();
+        environment::check(self.settings);
+    }
+
     /// Applies one proposal. Its effects, if any, belong to the current transaction.
     pub fn apply(&self, proposal: &Proposal) -> Decision {
         let statement = match builder::build(proposal) {

@@ -48,15 +48,6 @@ pub enum Sent {
     },
 }
 
-/// How many reports stand how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Owed.
-    pub pending: i64,
-    /// Refused by the control plane.
-    pub rejected: i64,
-}
-
 /// Which reports to take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
@@ -192,18 +183,12 @@ impl Ledger {
         })
     }
 
-    /// How many reports are owed, and how many the control plane refused.
-    pub fn report_counts(&self) -> Result<Counts, ExtensionError> {
-        const QUERY: &str = "
-            SELECT (SELECT count(*) FROM synapsor.ledger WHERE report_state = 'pending'),
-                   (SELECT count(*) FROM synapsor.ledger WHERE report_state = 'rejected')";
+    /// How many reports are owed.
+    pub fn count_pending_reports(&self) -> Result<i64, ExtensionError> {
+        const QUERY: &str = "SELECT count(*) FROM synapsor.ledger WHERE report_state = 'pending'";
         self.as_owner(|spi| {
-            let row = spi.select(QUERY, Some(1), &[])?.first();
-            let (pending, rejected) = row.get_two::<i64, i64>()?;
-            Ok(Counts {
-                pending: pending.unwrap_or_default(),
-                rejected: rejected.unwrap_or_default(),
-            })
+            let count = spi.select(QUERY, Some(1), &[])?.first().get_one::<i64>()?;
+            Ok(count.unwrap_or_default())
         })
     }
 }

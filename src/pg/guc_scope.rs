@@ -19,8 +19,7 @@ impl GucScope {
         }
     }
 
-    /// Sets a parameter as its own user could, or as a superuser for parameters that only a superuser may set.
-    /// Raises Postgres's error when the name or the value is no good.
+    /// Sets a parameter as an ordinary user could. Raises Postgres's error when the name or the value is no good.
     pub fn set(&self, name: &str, value: &str) {
         let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) else {
             pgrx::ereport!(

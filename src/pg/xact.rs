@@ -19,9 +19,3 @@ pub fn is_read_only() -> bool {
     // SAFETY: a plain read.
     unsafe { pg_sys::XactReadOnly }
 }
-
-/// True when each statement sees what was committed before it (READ COMMITTED and below).
-pub fn sees_new_commits() -> bool {
-    // SAFETY: a plain read.
-    unsafe { pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as i32 }
-}

@@ -15,6 +15,10 @@ use super::exchange::Exchange;
 use super::tls;
 use crate::api_key::ApiKey;
 
+/// How long an unused connection is kept: less than any common server keeps it (five seconds and more), so that it is
+/// not closed under a call that has just been sent.
+const IDLE: Duration = Duration::from_secs(4);
+
 /// How the control plane is reached.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -72,6 +76,9 @@ impl ClientError {
 }
 
 /// Speaks to one control plane. Cheap to clone and to share between threads; connections are kept alive and shared.
+///
+/// It has a thread, which a fork does not take along: a process makes its own client. Dropping the last clone ends the
+/// thread, and waits for nothing else.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(super) http: reqwest::blocking::Client,
@@ -173,6 +180,7 @@ impl Client {
             .tls_backend_preconfigured(tls)
             .dns_resolver(Arc::new(SystemResolver))
             .connect_timeout(config.connect_timeout)
+            .pool_idle_timeout(IDLE)
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)

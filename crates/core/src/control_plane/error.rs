@@ -240,38 +240,30 @@ impl Cause {
 
     fn hint(self) -> &'static str {
         match self {
-            Cause::Dns => "Check the host in synapsor.base_url, and this machine's name servers.",
-            Cause::Unreachable => {
-                "Check host and port in synapsor.base_url, and firewalls on the way."
-            }
+            Cause::Dns => "Check the host in base_url, and this machine's name servers.",
+            Cause::Unreachable => "Check host and port in base_url, and firewalls on the way.",
             Cause::Timeout => {
-                "Check the network; synapsor.request_timeout and synapsor.connect_timeout set the limits."
+                "Check the network; request_timeout and connect_timeout set the limits."
             }
             Cause::Tls(fault) => fault.hint(),
             Cause::Interrupted => {
                 "It is tried again; if it stays, look for a proxy that cuts connections."
             }
-            Cause::TooLarge => {
-                "Raise synapsor.max_response_size if the list is rightly that large."
-            }
+            Cause::TooLarge => "Raise max_response_size if the list is rightly that large.",
             Cause::NotJson | Cause::UnexpectedAnswer | Cause::UnexpectedStatus => {
-                "Check that synapsor.base_url points to the control plane, not to a website or proxy."
+                "Check that base_url points to the control plane, not to a website or proxy."
             }
-            Cause::Redirect => {
-                "Set synapsor.base_url to the address that the control plane has now."
-            }
+            Cause::Redirect => "Set base_url to the address that the control plane has now.",
             Cause::Unauthorized => {
-                "Put a valid key into synapsor.api_key_file; it is read anew for each poll."
+                "Put a valid key into api_key_file; it is read anew for each poll."
             }
             Cause::Forbidden => {
                 "Give the key the rights to read and report this source's proposals."
             }
-            Cause::Busy => {
-                "It is tried again more slowly; synapsor.report_concurrency sets the ceiling."
-            }
+            Cause::Busy => "It is tried again more slowly; report_concurrency sets the ceiling.",
             Cause::Unavailable => "It is tried again; quote the request id if it stays.",
             Cause::Refused => {
-                "Compare the proposal in Synapsor with synapsor.ledger; quote the request id."
+                "It would be refused again; quote code and request id to the control plane's operator."
             }
             Cause::UnusableId => {
                 "The control plane sent an id that can't be used; tell its operator."
@@ -298,14 +290,14 @@ impl TlsFault {
     fn hint(self) -> &'static str {
         match self {
             TlsFault::NotTrusted => {
-                "Set synapsor.ca_file to the authority that signed it, or install that for the system."
+                "Set ca_file to the authority that signed it, or install that for the system."
             }
             TlsFault::Expired | TlsFault::NotYetValid => {
                 "Check this machine's clock; if it is right, the server needs a new certificate."
             }
-            TlsFault::WrongHost => "Set synapsor.base_url to a name that the certificate is for.",
+            TlsFault::WrongHost => "Set base_url to a name that the certificate is for.",
             TlsFault::Revoked => "The server needs a new certificate.",
-            TlsFault::NotTls => "Check the port in synapsor.base_url.",
+            TlsFault::NotTls => "Check the port in base_url.",
             TlsFault::Handshake => "The server must speak TLS 1.2 or 1.3 with a modern cipher.",
         }
     }

@@ -1,6 +1,7 @@
 //! All pages of the list of approved proposals, whatever the server makes of `limit` and `cursor` (contract section 3).
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 
 use super::client::Client;
 use super::error::ControlPlaneError;
@@ -15,13 +16,16 @@ const PAGE_SIZE: usize = 500;
 /// Pages in a row that may bring nothing new before the list counts as over.
 const MAX_BARREN_PAGES: usize = 3;
 
+/// Elements that are not ours that one listing reads at most.
+const MAX_FOREIGN: usize = 100_000;
+
 /// Pages that one listing reads at most.
 const MAX_PAGES: usize = 1000;
 
 /// The approved proposals, a page at a time, in the server's order: an iterator of pages, each a vector of [`Listed`].
 ///
 /// It always ends: after `max_proposals` of ours, after a cursor that was there before, after some pages without
-/// anything new, and after the first error. What is listed twice with the same id and the same effect comes once; the
+/// anything new, after very much that is not ours, and after the first error. What is listed twice with the same id and the same effect comes once; the
 /// same id with another effect comes again, for the ledger to refuse. What is not ours does not count towards
 /// `max_proposals`, so that a server which ignores `source_id` can't hide our proposals behind other sources'.
 #[derive(Debug)]
@@ -32,7 +36,10 @@ pub struct Listing<'c> {
     filter: Filter,
     /// How many of ours may still come.
     remaining: usize,
-    seen: HashSet<(String, String)>,
+    foreign: usize,
+    /// Hashes of what was there, so that a server's endless list does not fill our memory. Where two should ever meet, a
+    /// proposal waits for the next listing, which hashes differently.
+    seen: HashSet<u64>,
     cursors: Cursors,
     barren_pages: usize,
     finished: bool,
@@ -59,6 +66,7 @@ impl<'c> Listing<'c> {
             ours,
             filter,
             remaining: max_proposals,
+            foreign: 0,
             seen: HashSet::new(),
             cursors: Cursors::default(),
             barren_pages: 0,
@@ -71,7 +79,8 @@ impl<'c> Listing<'c> {
         let mut news = Vec::new();
         for item in &page.items {
             let listed = item.read(self.ours);
-            if !self.seen.insert(identity(&listed)) {
+            let identity = self.seen.hasher().hash_one(identity(&listed));
+            if !self.seen.insert(identity) {
                 continue;
             }
             let is_ours = !matches!(listed, Listed::NotOurs { .. });
@@ -79,6 +88,7 @@ impl<'c> Listing<'c> {
                 break;
             }
             self.remaining -= usize::from(is_ours);
+            self.foreign += usize::from(!is_ours);
             news.push(listed);
         }
         self.barren_pages = if news.is_empty() {
@@ -88,6 +98,7 @@ impl<'c> Listing<'c> {
         };
         self.filter.cursor = self.cursors.follow(page.next_cursor);
         self.finished = self.remaining == 0
+            || self.foreign > MAX_FOREIGN
             || self.barren_pages == MAX_BARREN_PAGES
             || self.filter.cursor.is_none();
         Ok(news)

@@ -1,7 +1,5 @@
 //! Making a text that somebody else wrote fit to be shown: bounded, on one line, and without a secret in it.
 
-use std::borrow::Cow;
-
 use super::exchange::escape;
 
 /// What stands in a secret's place.
@@ -9,6 +7,9 @@ const STRUCK_OUT: &str = "[redacted]";
 
 /// The longest text shown, in characters.
 const MAX_CHARS: usize = 300;
+
+/// The most of a text that is looked at, in characters.
+const MAX_LOOKED_AT: usize = 16 * 1024;
 
 /// Knows the secrets of one call, and strikes them out of whatever the server sends back.
 pub(super) struct Redactor {
@@ -32,7 +33,7 @@ impl Redactor {
 
     /// The text, fit to be shown. Cut last: half a secret at the cut would not be recognised.
     pub(super) fn clean(&self, text: &str) -> String {
-        let mut clean: String = text.chars().map(visible).collect();
+        let mut clean: String = text.chars().take(MAX_LOOKED_AT).map(visible).collect();
         for secret in &self.secrets {
             clean = strike_out(&clean, secret);
         }
@@ -120,11 +121,10 @@ fn strike_out_userinfo(text: &str) -> String {
 }
 
 fn shorten(text: &str) -> String {
-    let cut: Cow<'_, str> = match text.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]).into(),
-        None => text.into(),
-    };
-    cut.into_owned()
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]

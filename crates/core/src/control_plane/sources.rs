@@ -1,5 +1,7 @@
 //! The calls about external sources (contract section 2): thin, with the contract's defaults and error codes.
 
+use std::collections::HashSet;
+
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -13,6 +15,9 @@ use crate::json::{self, Json, Kind, Members};
 
 /// Where the calls live.
 const ROOT: [&str; 3] = ["v1", "control", "external-sources"];
+
+/// Sources after which no further page is asked for.
+const MAX_SOURCES: usize = 10_000;
 
 /// Why a call about a source failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +84,8 @@ impl Client {
         key: &ApiKey,
         project_id: Option<&str>,
     ) -> Result<Vec<Source>, ControlPlaneError> {
-        let (mut sources, mut cursors, mut next) = (Vec::new(), Cursors::default(), None::<String>);
+        let (mut sources, mut seen) = (Vec::new(), HashSet::new());
+        let (mut cursors, mut next) = (Cursors::default(), None::<String>);
         loop {
             let query = [("project_id", project_id), ("cursor", next.as_deref())];
             let answer = self.call(
@@ -92,12 +98,12 @@ impl Client {
             let (page, cursor) = source_page(&answer.text)
                 .ok_or_else(|| answer.unexpected("the answer has no array of sources in it"))?;
             let before = sources.len();
-            for source in page {
-                if !sources.contains(&source) {
-                    sources.push(source);
-                }
-            }
-            next = cursors.follow(cursor).filter(|_| sources.len() > before);
+            sources.extend(
+                page.into_iter()
+                    .filter(|source| seen.insert(source.whole.compact())),
+            );
+            let is_going_on = sources.len() > before && sources.len() < MAX_SOURCES;
+            next = cursors.follow(cursor).filter(|_| is_going_on);
             if next.is_none() {
                 return Ok(sources);
             }

@@ -159,7 +159,7 @@ fn a_key_that_is_not_known_is_told_from_one_that_may_not() {
         (error.cause(), error.disposition()),
         (Cause::Unauthorized, Disposition::Key)
     );
-    assert!(error.hint().contains("synapsor.api_key_file"));
+    assert!(error.hint().contains("api_key_file"));
 }
 
 #[test]

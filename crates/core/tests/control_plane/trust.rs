@@ -1,11 +1,13 @@
 //! Whom the client trusts.
 
+use std::process::Command;
+
 use simulated_control_plane::{Certificate, Options, Simulator};
 use synapsor_core::control_plane::{
     BaseUrl, Cause, Client, ClientError, Config, ControlPlaneError, TlsFault,
 };
 
-use crate::support::{applied, client, config, key, list, simulator};
+use crate::support::{applied, config, key, list, simulator};
 
 fn start(certificate: Certificate) -> Simulator {
     Simulator::start(Options {
@@ -46,7 +48,7 @@ fn an_authority_that_nobody_gave_is_not_trusted() {
     let simulator = start(Certificate::Valid);
     let error = failure(&simulator, &config(&simulator.base_url()));
     assert_eq!(error.cause(), Cause::Tls(TlsFault::NotTrusted));
-    assert!(error.hint().contains("synapsor.ca_file"));
+    assert!(error.hint().contains("ca_file"));
     let other = start(Certificate::Valid);
     let error = failure(&simulator, &trusting(&simulator, &other));
     assert_eq!(error.cause(), Cause::Tls(TlsFault::NotTrusted));
@@ -124,8 +126,20 @@ fn plain_http_elsewhere_is_refused_before_there_is_a_client() {
 
 #[test]
 fn no_proxy_is_taken_from_the_environment() {
-    // SAFETY: no other test of this program reads or writes the environment's proxies.
-    unsafe { std::env::set_var("http_proxy", "http://127.0.0.1:1") };
-    let simulator = simulator();
-    list(&client(&simulator)).unwrap();
+    const DEAD: &str = "http://127.0.0.1:1";
+    let tests = [
+        "calls::every_call_keeps_the_contract",
+        "trust::a_server_whose_authority_is_given_is_trusted",
+    ];
+    let output = Command::new(std::env::current_exe().unwrap())
+        .arg("--exact")
+        .args(tests)
+        .envs(["http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY"].map(|name| (name, DEAD)))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("2 passed"),
+        "{said}"
+    );
 }
