@@ -181,9 +181,9 @@ impl Window {
 }
 
 /// The threads that send, one report at a time each. They are started as the window grows.
-struct Crew<'scope, 'env, Send> {
+struct Crew<'scope, 'env, F> {
     scope: &'scope Scope<'scope, 'env>,
-    send: &'scope Send,
+    send: &'scope F,
     queue: &'scope Mutex<Receiver<Job>>,
     jobs: Sender<Job>,
     answers: Sender<(Job, thread::Result<Answered>)>,
@@ -194,13 +194,13 @@ struct Crew<'scope, 'env, Send> {
     in_flight: usize,
 }
 
-impl<'scope, 'env, Send> Crew<'scope, 'env, Send>
+impl<'scope, 'env, F> Crew<'scope, 'env, F>
 where
-    Send: Fn(usize) -> Answered + Sync,
+    F: Fn(usize) -> Answered + Sync,
 {
     fn new(
         scope: &'scope Scope<'scope, 'env>,
-        send: &'scope Send,
+        send: &'scope F,
         queue: &'scope Mutex<Receiver<Job>>,
         jobs: Sender<Job>,
     ) -> Self {

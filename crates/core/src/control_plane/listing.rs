@@ -25,9 +25,11 @@ const MAX_PAGES: usize = 1000;
 /// The approved proposals, a page at a time, in the server's order: an iterator of pages, each a vector of [`Listed`].
 ///
 /// It always ends: after `max_proposals` of ours, after a cursor that was there before, after some pages without
-/// anything new, after very much that is not ours, and after the first error. What is listed twice with the same id and the same effect comes once; the
-/// same id with another effect comes again, for the ledger to refuse. What is not ours does not count towards
-/// `max_proposals`, so that a server which ignores `source_id` can't hide our proposals behind other sources'.
+/// anything new, after very much that is not ours, and after the first error.
+///
+/// What is listed twice with the same id and the same effect comes once; the same id with another effect comes again,
+/// for the ledger to refuse. What is not ours does not count towards `max_proposals`, so that a server which ignores
+/// `source_id` can't hide our proposals behind other sources'.
 #[derive(Debug)]
 pub struct Listing<'c> {
     client: &'c Client,
@@ -37,8 +39,8 @@ pub struct Listing<'c> {
     /// How many of ours may still come.
     remaining: usize,
     foreign: usize,
-    /// Hashes of what was there, so that a server's endless list does not fill our memory. Where two should ever meet, a
-    /// proposal waits for the next listing, which hashes differently.
+    /// Hashes of what was there, so that an endless list does not fill our memory. Should two ever meet, a proposal
+    /// waits for the next listing, which hashes differently.
     seen: HashSet<u64>,
     cursors: Cursors,
     barren_pages: usize,
