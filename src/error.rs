@@ -122,9 +122,16 @@ impl ExtensionError {
     }
 
     /// What the operator can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<String> {
+        if let ExtensionError::ControlPlane(error) = self {
+            return Some(with_prefix(error.hint()));
+        }
+        self.own_hint().map(str::to_owned)
+    }
+
+    fn own_hint(&self) -> Option<&'static str> {
         Some(match self {
-            ExtensionError::ControlPlane(error) => error.hint(),
+            ExtensionError::ControlPlane(_) => return None,
             ExtensionError::BaseUrl(_) => {
                 "Set synapsor.base_url to the https address of the control plane."
             }
@@ -184,6 +191,20 @@ impl ExtensionError {
 
 /// The result of an SQL function; pgrx raises its error with SQLSTATE and hint.
 pub type Raised<T> = Result<T, ErrorReport>;
+
+/// The core's hints name settings as the MySQL program knows them, too: without our prefix.
+fn with_prefix(hint: &str) -> String {
+    const NAMES: [&str; 7] = [
+        "api_key_file",
+        "base_url",
+        "ca_file",
+        "connect_timeout",
+        "max_response_size",
+        "report_concurrency",
+        "request_timeout",
+    ];
+    NAMES.iter().fold(hint.to_owned(), |hint, name| hint.replace(name, &format!("synapsor.{name}")))
+}
 
 fn of_cause(cause: Cause) -> PgSqlErrorCode {
     use PgSqlErrorCode as S;

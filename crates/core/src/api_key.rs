@@ -131,20 +131,53 @@ fn open(path: &Path) -> Result<File, ApiKeyError> {
 
 /// Looks at the opened file, not at the path: in between, the path could have come to mean another file.
 fn check_file(metadata: &Metadata, server_uid: u32) -> Result<(), ApiKeyError> {
-    const ROOT: u32 = 0;
     if !metadata.is_file() {
         return Err(ApiKeyError::FileNotRegular);
     }
-    let forbidden = match metadata.uid() {
-        owner if owner == server_uid => 0o077,
-        ROOT => 0o037,
-        _ => return Err(ApiKeyError::FileOwner),
-    };
-    if metadata.mode() & forbidden != 0 {
-        return Err(ApiKeyError::FileExposed);
-    }
+    check_rights(metadata.uid(), metadata.mode(), server_uid)?;
     if metadata.len() > MAX_FILE_BYTES {
         return Err(ApiKeyError::FileTooLarge);
     }
     Ok(())
+}
+
+/// Whose file it may be, and who else may have a right on it.
+fn check_rights(owner: u32, mode: u32, server_uid: u32) -> Result<(), ApiKeyError> {
+    const ROOT: u32 = 0;
+    let forbidden = match owner {
+        owner if owner == server_uid => 0o077,
+        ROOT => 0o037,
+        _ => return Err(ApiKeyError::FileOwner),
+    };
+    if mode & forbidden == 0 { Ok(()) } else { Err(ApiKeyError::FileExposed) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(owner: u32, mode: u32, server_uid: u32) -> Option<&'static str> {
+        check_rights(owner, mode, server_uid).err().map(|error| error.code())
+    }
+
+    #[test]
+    fn root_s_file_may_be_read_by_its_group_and_by_nobody_else() {
+        for mode in [0o640, 0o600, 0o440] {
+            assert_eq!(code(0, mode, 4321), None, "{mode:o}");
+        }
+        for mode in [0o660, 0o650, 0o644, 0o641, 0o604] {
+            assert_eq!(code(0, mode, 4321), Some("API_KEY_FILE_EXPOSED"), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn the_server_s_own_file_is_for_nobody_else() {
+        for mode in [0o600, 0o400] {
+            assert_eq!(code(4321, mode, 4321), None, "{mode:o}");
+        }
+        for mode in [0o640, 0o604, 0o620, 0o601] {
+            assert_eq!(code(4321, mode, 4321), Some("API_KEY_FILE_EXPOSED"), "{mode:o}");
+        }
+        assert_eq!(code(77, 0o600, 4321), Some("API_KEY_FILE_OWNER"));
+    }
 }
