@@ -203,7 +203,9 @@ fn with_prefix(hint: &str) -> String {
         "report_concurrency",
         "request_timeout",
     ];
-    NAMES.iter().fold(hint.to_owned(), |hint, name| hint.replace(name, &format!("synapsor.{name}")))
+    NAMES.iter().fold(hint.to_owned(), |hint, name| {
+        hint.replace(name, &format!("synapsor.{name}"))
+    })
 }
 
 fn of_cause(cause: Cause) -> PgSqlErrorCode {

@@ -36,10 +36,6 @@ fn synapsor_poll(fcinfo: pg_sys::FunctionCallInfo) -> Raised<()> {
     RETURNS TABLE (sql text, params json, operation text, expected_row_count int)
     IMMUTABLE PARALLEL SAFE LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 ")]
-#[expect(
-    clippy::type_complexity,
-    reason = "pgrx reads the columns from the type as it is written here"
-)]
 fn synapsor_build(
     proposal: Option<&str>,
     kind: Option<&str>,

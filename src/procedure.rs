@@ -68,7 +68,11 @@ impl Call<'_> {
         for _ in 0..MAX_ROUNDS {
             let wanted = self.settings.max_proposals + still_listed;
             let fetched = self.control_plane.fetch(wanted)?;
-            let ours = fetched.proposals.iter().filter(|element| is_ours(element)).count();
+            let ours = fetched
+                .proposals
+                .iter()
+                .filter(|element| is_ours(element))
+                .count();
             let news: Vec<_> = fetched
                 .proposals
                 .into_iter()
@@ -79,7 +83,10 @@ impl Call<'_> {
                 break;
             }
             still_listed = seen_before;
-            self.apply(&Fetched { source_id: fetched.source_id, proposals: news })?;
+            self.apply(&Fetched {
+                source_id: fetched.source_id,
+                proposals: news,
+            })?;
             tally = self.deliver()?;
         }
         self.prune()?;
@@ -100,7 +107,13 @@ impl Call<'_> {
                 if !self.applier.dry_run {
                     poll::wait_until_alone(self.applier.settings)?;
                 }
-                Batch::run(&self.ledger, &self.applier, &fetched.source_id, Retry::Due, batch)
+                Batch::run(
+                    &self.ledger,
+                    &self.applier,
+                    &fetched.source_id,
+                    Retry::Due,
+                    batch,
+                )
             })?;
         }
         Ok(())

@@ -48,8 +48,11 @@ pub struct Entry {
 impl Ledger {
     /// Finds the ledger and its owner.
     pub fn open() -> Result<Self, ExtensionError> {
-        const QUERY: &str = "SELECT c.relowner FROM pg_catalog.pg_class c
-             WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('synapsor.ledger')";
+        const QUERY: &str = "
+            SELECT c.relowner
+            FROM pg_catalog.pg_class c
+                 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+            WHERE n.nspname OPERATOR(pg_catalog.=) 'synapsor' AND c.relname OPERATOR(pg_catalog.=) 'ledger'";
         let owner = Spi::connect(|spi| spi.select(QUERY, Some(1), &[])?.first().get_one())?;
         let owner =
             owner.ok_or_else(|| ExtensionError::Ledger("synapsor.ledger is missing".into()))?;

@@ -137,13 +137,16 @@ impl Ledger {
     }
 
     /// Puts the reports of final rows back into the outbox. A report that is still pending stays as it is, and one
-    /// that was rejected waits for a person.
+    /// that was rejected waits for a person. A row that another session has locked is being delivered there.
     pub fn report_again(&self, rows: &[Again]) -> Result<(), ExtensionError> {
         const STATEMENT: &str = "
+            WITH free AS MATERIALIZED (
+                SELECT key FROM synapsor.ledger WHERE key = ANY ($1) FOR UPDATE SKIP LOCKED)
             UPDATE synapsor.ledger AS l
             SET report_state = 'pending', next_report_at = clock_timestamp(),
                 proposal_id = a.proposal_id, idempotency_key = a.idempotency_key
             FROM unnest($1::text[], $2::text[], $3::text[]) AS a (key, proposal_id, idempotency_key)
+                 JOIN free USING (key)
             WHERE l.key = a.key AND l.report_state = 'delivered'";
         if rows.is_empty() {
             return Ok(());

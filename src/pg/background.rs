@@ -3,6 +3,10 @@
 use std::ffi::c_char;
 
 use pgrx::pg_sys;
+#[cfg(not(feature = "pg18"))]
+use pgrx::pg_sys::pqsignal;
+#[cfg(feature = "pg18")]
+use pgrx::pg_sys::pqsignal_be as pqsignal;
 
 /// What a worker is started with.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +70,7 @@ pub fn connect(database: pg_sys::Oid, role: pg_sys::Oid) {
     let flags = 0;
     // SAFETY: at the beginning of a worker's main function, in this order.
     unsafe {
-        pg_sys::pqsignal(libc::SIGTERM, Some(die));
+        pqsignal(libc::SIGTERM, Some(die));
         pg_sys::BackgroundWorkerUnblockSignals();
         pg_sys::BackgroundWorkerInitializeConnectionByOid(database, role, flags);
     }

@@ -14,9 +14,8 @@ impl GucScope {
     /// Opens a scope.
     pub fn open() -> Self {
         // SAFETY: levels nest like a stack; the drop closes this one.
-        GucScope {
-            nest_level: unsafe { pg_sys::NewGUCNestLevel() },
-        }
+        let nest_level = unsafe { pg_sys::NewGUCNestLevel() };
+        GucScope { nest_level }
     }
 
     /// Sets a parameter as an ordinary user could. Raises Postgres's error when the name or the value is no good.

@@ -44,7 +44,7 @@ impl Relation {
             pg_sys::RangeVarGetRelidExtended(
                 range,
                 pg_sys::RowExclusiveLock as i32,
-                pg_sys::RVROption::RVR_MISSING_OK as u32,
+                pg_sys::RVROption::RVR_MISSING_OK,
                 None,
                 std::ptr::null_mut(),
             )

@@ -30,7 +30,7 @@ pub fn run<T>(
     let subtransaction = Subtransaction::begin();
     let capture = Capture::start();
     let caught = PgTryBuilder::new(AssertUnwindSafe(|| Ok(work())))
-        .catch_others(|cause| Err(cause))
+        .catch_others(Err)
         .catch_rust_panic(|cause| cause.rethrow())
         .execute();
     let details = capture.finish();

@@ -67,7 +67,7 @@ fn start() {
         "{} {} {} {handle}",
         database.to_u32(),
         role.to_u32(),
-        xid_number(xid)
+        xid.into_inner()
     );
     let started = background::start_once(&background::Start {
         name: "synapsor_writeback reporter",
@@ -79,16 +79,6 @@ fn start() {
             "synapsor_writeback: no background worker slot is free; the reports go out at the next call"
         );
     }
-}
-
-#[cfg(any(feature = "pg14", feature = "pg15"))]
-fn xid_number(xid: pg_sys::TransactionId) -> u32 {
-    xid
-}
-
-#[cfg(not(any(feature = "pg14", feature = "pg15")))]
-fn xid_number(xid: pg_sys::TransactionId) -> u32 {
-    xid.into_inner()
 }
 
 /// What the worker was told.

@@ -1,7 +1,7 @@
 //! A private cluster: one data directory, one server.
 
 use std::fmt::Display;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -126,8 +126,11 @@ impl Cluster {
     }
 
     fn spawn(&self) -> Child {
-        let log = OpenOptions::new().create(true).append(true);
-        let log: File = log.clone().open(self.log_file()).expect("the server's log");
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_file());
+        let log = log.expect("the server's log");
         let errors = log.try_clone().expect("the server's log");
         let mut server: Command = program("postgres");
         server.arg("-D").arg(data_directory(&self.home));
@@ -204,7 +207,7 @@ impl Cluster {
 
     fn configure_text(&self, text: &str) {
         let file = data_directory(&self.home).join("postgresql.conf");
-        let opened = OpenOptions::new().append(true).open(file);
+        let opened = File::options().append(true).open(file);
         let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
         written.expect("postgresql.conf can be written");
     }

@@ -1,0 +1,141 @@
+//! Arrays, ranges, composites, enums and domains.
+
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use crate::tests::change::text;
+    use crate::tests::shop::Shop;
+
+    const MISMATCH: &str = "WRITEBACK_VALUE_TYPE_MISMATCH: v";
+    const MALFORMED: &str = "SQLSTATE 22P02: invalid_text_representation, column v";
+    const SHADOWED: &str = "WRITEBACK_OPERATOR_SHADOWED: v";
+
+    #[pg_test]
+    fn an_enum_takes_its_labels_alone() {
+        let shop = Shop::open();
+        shop.run("CREATE TYPE mood AS ENUM ('sad', 'very happy')");
+        shop.column("mood")
+            .keeps(text("very happy"), "very happy")
+            .refuses(text("Sad"), MALFORMED);
+        shop.column("mood[]").keeps(r#"["sad", "very happy"]"#, "{sad,\"very happy\"}");
+    }
+
+    #[pg_test]
+    fn a_domain_takes_what_its_checks_allow() {
+        let shop = Shop::open();
+        shop.run(
+            "CREATE DOMAIN percentage AS numeric(5,2) CONSTRAINT in_percent CHECK (VALUE <= 100);
+             CREATE DOMAIN required AS text NOT NULL;",
+        );
+        shop.column("percentage")
+            .keeps("99.5", "99.50")
+            .refuses("99.555", "WRITEBACK_VALUE_NOT_EXACT: v")
+            .refuses(
+                "100.01",
+                "SQLSTATE 23514: check_violation, constraint in_percent, column v, type percentage",
+            );
+        shop.run("CREATE TABLE notes (id int PRIMARY KEY, n required)");
+        let change = crate::tests::change::insert("notes").set("id", 1).set("n", "null");
+        let error = "SQLSTATE 23502: not_null_violation, type required";
+        assert_eq!(shop.failed(&change), error);
+    }
+
+    #[pg_test]
+    fn arrays_arrive_with_nulls_quotes_and_backslashes() {
+        let shop = Shop::open();
+        shop.column("int[]")
+            .keeps("[1, -2, null]", "{1,-2,NULL}")
+            .keeps("[]", "{}")
+            .keeps("[[1, 2], [3, 4]]", "{{1,2},{3,4}}")
+            .keeps(text("{5,6}"), "{5,6}")
+            .keeps(text("[0:1]={5,6}"), "[0:1]={5,6}")
+            .refuses("[1, \"x\"]", MALFORMED)
+            .refuses("[[1], [2, 3]]", MALFORMED)
+            .refuses("{\"a\": 1}", MISMATCH)
+            .refuses("7", MISMATCH)
+            .refuses("[{}]", MISMATCH);
+        shop.column("text[]")
+            .keeps(
+                r#"["a \"b\"", "c\\d", "", "NULL", null, "x,y", "{z}", " s "]"#,
+                r#"{"a \"b\"","c\\d","","NULL",NULL,"x,y","{z}"," s "}"#,
+            )
+            .keeps("[1, true]", "{1,true}");
+    }
+
+    #[pg_test]
+    fn arrays_of_structured_elements_arrive() {
+        let shop = Shop::open();
+        shop.column("timestamptz[]").keeps(
+            r#"["2026-05-27T10:00:00.123456Z"]"#,
+            r#"{"2026-05-27 10:00:00.123456+00"}"#,
+        );
+        shop.column("jsonb[]").keeps(
+            r#"[{"a": [1]}, "s", 1.10, [2, 3], null]"#,
+            r#"{"{\"a\": [1]}","\"s\"",1.10,"[2, 3]",NULL}"#,
+        );
+        shop.column("box[]").without_guard(SHADOWED).keeps(
+            r#"["(1,1),(0,0)", "(3,3),(2,2)"]"#,
+            "{(1,1),(0,0);(3,3),(2,2)}",
+        );
+        shop.column("numeric(5,2)[]")
+            .keeps("[1.5]", "{1.50}")
+            .refuses("[1.555]", "WRITEBACK_VALUE_NOT_EXACT: v");
+    }
+
+    #[pg_test]
+    fn domains_over_arrays_and_arrays_of_domains_arrive() {
+        let shop = Shop::open();
+        shop.run(
+            "CREATE DOMAIN pair AS int[] CONSTRAINT two CHECK (cardinality(VALUE) = 2);
+             CREATE DOMAIN small AS int CONSTRAINT small CHECK (VALUE < 10);
+             CREATE DOMAIN document AS jsonb;",
+        );
+        shop.column("pair").keeps("[1, 2]", "{1,2}").refuses(
+            "[1]",
+            "SQLSTATE 23514: check_violation, constraint two, column v, type pair",
+        );
+        shop.column("small[]").keeps("[1, 9]", "{1,9}").refuses(
+            "[10]",
+            "SQLSTATE 23514: check_violation, constraint small, column v, type small",
+        );
+        shop.column("document[]")
+            .keeps(r#"[{"a": 1}, [2]]"#, r#"{"{\"a\": 1}",[2]}"#);
+    }
+
+    #[pg_test]
+    fn ranges_arrive() {
+        let shop = Shop::open();
+        shop.column("int4range")
+            .keeps(text("[1,5)"), "[1,5)")
+            .keeps(text("[1,5]"), "[1,6)")
+            .keeps(text("empty"), "empty")
+            .refuses(text("[5,1)"), "SQLSTATE 22000: data_exception, column v")
+            .refuses("[1, 5]", MISMATCH);
+        shop.column("int4multirange").keeps(text("{[1,3),[5,7)}"), "{[1,3),[5,7)}");
+        shop.column("tstzrange").keeps(
+            text("[2026-01-01T00:00:00Z,)"),
+            "[\"2026-01-01 00:00:00+00\",)",
+        );
+    }
+
+    #[pg_test]
+    fn a_composite_takes_its_text_form_and_no_object() {
+        let shop = Shop::open();
+        shop.run("CREATE TYPE address AS (street text, no int)");
+        shop.column("address")
+            .keeps(text("(\"Main St\",7)"), "(\"Main St\",7)")
+            .refuses(r#"{"street": "Main St", "no": 7}"#, MISMATCH)
+            .refuses(r#"["Main St", 7]"#, MISMATCH);
+    }
+
+    #[pg_test]
+    fn types_without_an_equality_of_their_own_can_be_written_and_not_guarded() {
+        let shop = Shop::open();
+        let undefined = "SQLSTATE 42883: undefined_function";
+        shop.column("xml").without_guard(undefined).keeps(text("<a>1</a>"), "<a>1</a>");
+        shop.column("point").without_guard(undefined).keeps(text("(1,2)"), "(1,2)");
+        shop.column("box").without_guard(SHADOWED).keeps(text("(1,1),(0,0)"), "(1,1),(0,0)");
+        shop.column("tsvector").keeps(text("'a':1 'b':2"), "'a':1 'b':2");
+    }
+}

@@ -1,0 +1,89 @@
+//! Times arrive to the microsecond and mean the same whatever the session's zone and style.
+
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use crate::tests::change::{text, update};
+    use crate::tests::shop::Shop;
+
+    const NOT_EXACT: &str = "WRITEBACK_VALUE_NOT_EXACT: v";
+
+    #[pg_test]
+    fn dates_and_times_of_day_arrive() {
+        let shop = Shop::open();
+        shop.column("date")
+            .keeps(text("2026-05-27"), "2026-05-27")
+            .keeps(text("05/06/2026"), "2026-05-06")
+            .keeps(text("infinity"), "infinity")
+            .refuses(
+                text("2026-02-30"),
+                "SQLSTATE 22008: datetime_field_overflow, column v",
+            )
+            .refuses(
+                20260527,
+                "SQLSTATE 22008: datetime_field_overflow, column v",
+            );
+        shop.column("time").keeps(text("10:11:12.123456"), "10:11:12.123456");
+        shop.column("timetz")
+            .keeps(text("10:11:12.123456+05:30"), "10:11:12.123456+05:30")
+            .keeps(text("10:11:12Z"), "10:11:12+00");
+    }
+
+    #[pg_test]
+    fn timestamps_arrive_to_the_microsecond_in_every_form() {
+        let shop = Shop::open();
+        let shown = "2026-05-27 10:00:00.123456+00";
+        shop.column("timestamptz")
+            .keeps(text("2026-05-27T10:00:00.123456Z"), shown)
+            .keeps(text("2026-05-27T12:00:00.123456+02:00"), shown)
+            .keeps(text("2026-05-27 10:00:00.123456"), shown)
+            .keeps(text("infinity"), "infinity");
+        shop.column("timestamp")
+            .keeps(text("2026-05-27T10:00:00.123456"), "2026-05-27 10:00:00.123456")
+            .keeps(text("2026-05-27T10:00:00.123456Z"), "2026-05-27 10:00:00.123456");
+    }
+
+    #[pg_test]
+    fn a_precision_refuses_to_round() {
+        let shop = Shop::open();
+        shop.column("timestamp(0)")
+            .keeps(text("2026-05-27T10:00:00.000"), "2026-05-27 10:00:00")
+            .refuses(text("2026-05-27T10:00:00.4"), NOT_EXACT);
+        shop.column("timestamptz(3)")
+            .keeps(text("2026-05-27T10:00:00.123Z"), "2026-05-27 10:00:00.123+00")
+            .refuses(text("2026-05-27T10:00:00.123456Z"), NOT_EXACT);
+        shop.column("time(0)").refuses(text("10:00:00.5"), NOT_EXACT);
+        shop.column("interval(0)").refuses(text("1.5 seconds"), NOT_EXACT);
+        shop.column("interval year to month")
+            .keeps(text("1 year 2 months"), "1 year 2 mons")
+            .refuses(text("1 year 2 days"), NOT_EXACT);
+    }
+
+    #[pg_test]
+    fn intervals_arrive() {
+        let shop = Shop::open();
+        let shown = "1 mon 2 days 03:04:05.678901";
+        shop.column("interval")
+            .keeps(text("P1M2DT3H4M5.678901S"), shown)
+            .keeps(text("1 mon 2 days 03:04:05.678901"), shown)
+            .keeps(text("-1 days +02:00:00"), "-1 days +02:00:00");
+    }
+
+    #[pg_test]
+    fn a_time_guard_without_a_zone_means_utc_in_every_session() {
+        let shop = Shop::open();
+        shop.run(
+            "CREATE TABLE visits (id int PRIMARY KEY, seen timestamptz, note text);
+             INSERT INTO visits VALUES (1, '2026-05-27 10:00:00.5+00', 'old');",
+        );
+        let change = update("visits").key("id", 1).set("note", text("new"));
+        for zone in ["America/New_York", "Asia/Kolkata"] {
+            shop.set("TimeZone", zone);
+            shop.applied(&change.clone().conflict("seen", text("2026-05-27 10:00:00.5")));
+            let local = shop.text("SELECT seen::timestamp FROM visits");
+            let reason = shop.conflict(&change.clone().conflict("seen", text(&local)));
+            assert_eq!(reason, "CONFLICT_VALUE_CHANGED");
+        }
+    }
+}
