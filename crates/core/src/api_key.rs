@@ -149,7 +149,11 @@ fn check_rights(owner: u32, mode: u32, server_uid: u32) -> Result<(), ApiKeyErro
         ROOT => 0o037,
         _ => return Err(ApiKeyError::FileOwner),
     };
-    if mode & forbidden == 0 { Ok(()) } else { Err(ApiKeyError::FileExposed) }
+    if mode & forbidden == 0 {
+        Ok(())
+    } else {
+        Err(ApiKeyError::FileExposed)
+    }
 }
 
 #[cfg(test)]
@@ -157,7 +161,9 @@ mod tests {
     use super::*;
 
     fn code(owner: u32, mode: u32, server_uid: u32) -> Option<&'static str> {
-        check_rights(owner, mode, server_uid).err().map(|error| error.code())
+        check_rights(owner, mode, server_uid)
+            .err()
+            .map(|error| error.code())
     }
 
     #[test]
@@ -166,7 +172,11 @@ mod tests {
             assert_eq!(code(0, mode, 4321), None, "{mode:o}");
         }
         for mode in [0o660, 0o650, 0o644, 0o641, 0o604] {
-            assert_eq!(code(0, mode, 4321), Some("API_KEY_FILE_EXPOSED"), "{mode:o}");
+            assert_eq!(
+                code(0, mode, 4321),
+                Some("API_KEY_FILE_EXPOSED"),
+                "{mode:o}"
+            );
         }
     }
 
@@ -176,7 +186,11 @@ mod tests {
             assert_eq!(code(4321, mode, 4321), None, "{mode:o}");
         }
         for mode in [0o640, 0o604, 0o620, 0o601] {
-            assert_eq!(code(4321, mode, 4321), Some("API_KEY_FILE_EXPOSED"), "{mode:o}");
+            assert_eq!(
+                code(4321, mode, 4321),
+                Some("API_KEY_FILE_EXPOSED"),
+                "{mode:o}"
+            );
         }
         assert_eq!(code(77, 0o600, 4321), Some("API_KEY_FILE_OWNER"));
     }
