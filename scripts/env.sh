@@ -26,8 +26,8 @@ export PATH
 # Holds config.toml, which names the pg_config of each fetched server.
 export PGRX_HOME="$SYNAPSOR_CACHE/pgrx"
 
-# pgrx reads Postgres's headers with libclang. Where setup fetched its own, every machine generates the same bindings.
-if [ -z "${LIBCLANG_PATH:-}" ] && [ -e "$SYNAPSOR_CACHE/libclang/lib/libclang.so" ]; then
+# pgrx reads Postgres's headers with libclang. Setup fetches one, so that every machine generates the same bindings.
+if [ -z "${LIBCLANG_PATH:-}" ] && [ "$(uname -s -m)" = "Linux x86_64" ]; then
     export LIBCLANG_PATH="$SYNAPSOR_CACHE/libclang/lib"
 fi
 
@@ -45,8 +45,9 @@ if [ -n "${PG_CONFIG:-}" ]; then
     export PG_CONFIG PGRX_PG_CONFIG_PATH="$PG_CONFIG"
 fi
 
-# pgrx-tests connects as $USER, which containers and cron leave unset.
-export USER="${USER:-$(id -un)}"
+# pgrx-tests connects as $USER, which containers and cron leave unset, and su may leave to be another's.
+USER=$(id -un)
+export USER
 
 # As root, servers are run as this user instead.
 if [ "$(id -u)" -eq 0 ] && [ -z "${SYNAPSOR_SERVER_USER:-}" ]; then

@@ -5,4 +5,4 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 pg_config=${1:?usage: scripts/install-into.sh PG_CONFIG}
-cargo pgrx install --no-default-features --features "pg$(major_of "$pg_config")" --pg-config "$pg_config"
+"$SYNAPSOR_CACHE/tools/bin/cargo-pgrx" pgrx install --no-default-features --features "pg$(major_of "$pg_config")" --pg-config "$pg_config"

