@@ -37,6 +37,7 @@ pub struct Batch<'a> {
     source_id: &'a str,
     retry: Retry,
     known: HashMap<String, Entry>,
+    tried: HashSet<String>,
     rows: Vec<Row>,
     again: Vec<Again>,
     results: Vec<Value>,
@@ -76,6 +77,7 @@ impl<'a> Batch<'a> {
             source_id,
             retry,
             known,
+            tried: HashSet::new(),
             rows: Vec::new(),
             again: Vec::new(),
             results: Vec::new(),
@@ -122,12 +124,17 @@ impl<'a> Batch<'a> {
                 let entry = entry.clone();
                 self.report_again(&subject, &entry)
             }
-            Some(entry) if self.retry == Retry::Due && !entry.is_due => recorded(&subject, entry),
+            Some(entry) if !self.may_try(subject.key, entry) => recorded(&subject, entry),
             entry => {
                 let entry = entry.cloned();
                 self.try_now(&subject, entry.as_ref())
             }
         }
+    }
+
+    /// A retrying proposal is tried when it is due or somebody asks, and once in a batch.
+    fn may_try(&self, key: &str, entry: &Entry) -> bool {
+        (self.retry == Retry::Now || entry.is_due) && !self.tried.contains(key)
     }
 
     /// The outcome is known: it is not applied again, and its report is sent again.
@@ -160,6 +167,7 @@ impl<'a> Batch<'a> {
         let row = self.row(subject, &decision, attempts);
         let result = decided(subject, &row);
         self.known.insert(subject.key.to_owned(), entry_of(&row));
+        self.tried.insert(subject.key.to_owned());
         self.rows.push(row);
         result
     }

@@ -1,5 +1,7 @@
 //! Delivering reports: take what is owed, send it, write down what came of it.
 
+use std::time::Duration;
+
 use synapsor_core::control_plane::{Acceptance, ControlPlaneError, Disposition};
 use synapsor_core::retry::Backoff;
 
@@ -7,8 +9,8 @@ use crate::control_plane::ControlPlane;
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
 use crate::ledger::outbox::{Mark, Owed, Sent, Which};
-use crate::pg::durable;
 use crate::pg::transactions::{Transactions, within};
+use crate::pg::{durable, latch};
 
 /// Reports taken at a time.
 const ROUND: usize = 500;
@@ -27,6 +29,15 @@ pub struct Tally {
     pub postponed: usize,
     /// The last error.
     pub last_error: Option<String>,
+}
+
+impl Tally {
+    fn add(&mut self, more: Tally) {
+        self.delivered += more.delivered;
+        self.rejected += more.rejected;
+        self.postponed += more.postponed;
+        self.last_error = more.last_error.or(self.last_error.take());
+    }
 }
 
 /// Delivers what is owed, each report once. No transaction of ours is open while it waits for answers, unless it is the
@@ -61,6 +72,27 @@ pub fn deliver(
         }
         tried.extend(owed.into_iter().map(|owed| owed.key));
     }
+}
+
+/// Delivers what is due, in transactions of its own. What another session has locked for a moment is waited for: a poll
+/// that is about to fail holds rows that nobody would look at again before the next call.
+pub fn deliver_due(
+    ledger: &Ledger,
+    control_plane: &ControlPlane,
+    transactions: &dyn Transactions,
+) -> Result<Tally, ExtensionError> {
+    const LOOKS: usize = 20;
+    const STEP: Duration = Duration::from_millis(50);
+    let mut tally = Tally::default();
+    for _ in 0..LOOKS {
+        tally.add(deliver(ledger, control_plane, Which::Due, transactions)?);
+        let is_done = !within(transactions, || ledger.owes_reports(Which::Due))?;
+        if is_done || tally.postponed > 0 {
+            break;
+        }
+        latch::wait(STEP);
+    }
+    Ok(tally)
 }
 
 /// Asks first, at no cost, whether there is anything to take.

@@ -25,7 +25,12 @@ mod pg;
 mod poll;
 mod procedure;
 mod settings;
+#[cfg(any(test, feature = "pg_test"))]
+mod tests;
 mod worker;
+
+#[cfg(test)]
+use tests::pg_test;
 
 pgrx::pg_module_magic!();
 

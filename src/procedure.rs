@@ -13,7 +13,6 @@ use crate::control_plane::{ControlPlane, Fetched};
 use crate::delivery::{self, Tally};
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
-use crate::ledger::outbox::Which;
 use crate::pg::lock::{self, Subject};
 use crate::pg::transactions::{ProceduresTransactions, Transactions, within};
 use crate::poll::{self, Polling};
@@ -124,12 +123,7 @@ impl Call<'_> {
             return Ok(Tally::default());
         }
         let _delivering = lock::wait_for_session(Subject::Delivering);
-        delivery::deliver(
-            &self.ledger,
-            &self.control_plane,
-            Which::Due,
-            self.transactions,
-        )
+        delivery::deliver_due(&self.ledger, &self.control_plane, self.transactions)
     }
 
     fn prune(&self) -> Result<(), ExtensionError> {

@@ -33,7 +33,7 @@ impl Watch {
             .iter()
             .map(|part| part.oid)
             .collect();
-        let tables = Spi::connect(|spi| referencing_tables(spi, &own));
+        let tables = Spi::connect_mut(|spi| referencing_tables(spi, &own));
         if tables.is_empty() {
             return Ok(None);
         }
@@ -65,7 +65,7 @@ impl Watch {
 }
 
 /// The tables, with their partitions, whose foreign keys to any of `own` change rows when a row there is deleted.
-fn referencing_tables(spi: &SpiClient<'_>, own: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
+fn referencing_tables(spi: &mut SpiClient<'_>, own: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
     const QUERY: &str = "
         SELECT DISTINCT coalesce(tree.relid::pg_catalog.oid, c.conrelid)
         FROM pg_catalog.pg_constraint c
@@ -73,7 +73,8 @@ fn referencing_tables(spi: &SpiClient<'_>, own: &[pg_sys::Oid]) -> Vec<pg_sys::O
         WHERE c.contype OPERATOR(pg_catalog.=) 'f'::pg_catalog.\"char\"
           AND c.confrelid OPERATOR(pg_catalog.=) ANY ($1)
           AND c.confdeltype OPERATOR(pg_catalog.=) ANY ('{c,n,d}'::pg_catalog.\"char\"[])";
-    let rows = spi.select(QUERY, None, &[own.to_vec().into()]);
+    // Not `select`, whose snapshot can be older than the lock on the target, and then misses a foreign key.
+    let rows = spi.update(QUERY, None, &[own.to_vec().into()]);
     let oids = rows.map(|rows| {
         rows.filter_map(|row| row.get::<pg_sys::Oid>(1).ok().flatten())
             .collect()

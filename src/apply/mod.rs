@@ -17,6 +17,7 @@ use synapsor_core::proposal::Proposal;
 
 use crate::pg::subtransaction::{self, Ending};
 use crate::pg::time_limit::TimeLimit;
+use crate::pg::triggers;
 use crate::settings::ApplySettings;
 
 pub use failure::Failure;
@@ -122,6 +123,8 @@ impl Applier<'_> {
         let column_at_work = RefCell::new(None);
         let work = || {
             let _environment = environment::enter(self.settings, proposal);
+            // Constraints are immediate for every proposal, the first of a transaction as the later ones.
+            triggers::fire_deferred();
             let _role = self.role.assume();
             let limit = TimeLimit::start(self.settings.statement_timeout);
             let result = statement::execute(statement, self.settings, &column_at_work);

@@ -56,7 +56,7 @@ impl ApplyRole {
 
     /// Acts as the role for as long as the result lives.
     pub fn assume(&self) -> ActingAs {
-        ActingAs::role(self.oid)
+        ActingAs::untrusted(self.oid)
     }
 }
 

@@ -26,11 +26,17 @@ impl Target {
             .ok_or_else(|| Failure::of_sqlstate("42P01", &format!(", table {name}")))?;
         let target = Target { relation, name };
         match relation.kind() {
-            b'r' | b'p' | b'v' => target.require_durable(relation).map(|()| target),
-            b'f' => Err(target
-                .unsupported("is a foreign table: its changes are not part of this transaction")),
-            _ => Err(target.unsupported("is not a table")),
+            b'r' | b'p' | b'v' => target.require_durable(relation)?,
+            b'f' => {
+                return Err(target.unsupported(
+                    "is a foreign table: its changes are not part of this transaction",
+                ));
+            }
+            _ => return Err(target.unsupported("is not a table")),
         }
+        // Before the statement is prepared: where a rule has replaced it, Postgres refuses its RETURNING.
+        target.require_no_rules(relation)?;
+        Ok(target)
     }
 
     /// Sees to it that a prepared statement writes to one ordinary table, and only there.
@@ -38,6 +44,9 @@ impl Target {
     /// # Errors
     /// `WRITEBACK_TARGET_UNSUPPORTED`.
     pub fn require_writable(&self, plan: &Plan<'_>) -> Result<Relation, Failure> {
+        for oid in plan.relations() {
+            self.require_no_rules(Relation { oid })?;
+        }
         let Some(oid) = plan.written_relation() else {
             return Err(self.unsupported("has rules that make the statement another one"));
         };
@@ -86,6 +95,13 @@ impl Target {
             b'u' => Err(self.unsupported("is unlogged: a crash would undo what was reported")),
             _ => Err(self.unsupported("is temporary")),
         }
+    }
+
+    fn require_no_rules(&self, relation: Relation) -> Result<(), Failure> {
+        if relation.has_rules_for_writing() {
+            return Err(self.unsupported("has rules that make the statement another one"));
+        }
+        Ok(())
     }
 
     fn unsupported(&self, why: &str) -> Failure {

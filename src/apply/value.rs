@@ -19,22 +19,27 @@ use crate::pg::types::{self, Shape};
 /// `SQLSTATE 22021: character_not_in_repertoire` for a zero character.
 pub fn argument(param: &Param<'_>, column: ColumnType) -> Result<Argument, Failure> {
     if param.value.is_null() {
+        types::input_null(column.oid, column.modifier);
         return Ok(None);
     }
     let text = text(param.value, types::shape(column.oid))
         .ok_or_else(|| Failure::from(Refusal::of(Code::ValueTypeMismatch, param.column)))?;
     let text = CString::new(text)
         .map_err(|_| Failure::of_sqlstate("22021", &format!(", column {}", param.column)))?;
+    let (base, modifier) = types::base_type(column.oid, column.modifier);
+    let not_exact = || Refusal::of(Code::ValueNotExact, param.column).into();
+    if types::is_cut(base, &text) {
+        return Err(not_exact());
+    }
     if param.role != Role::Written {
         // A guard compares with the approved value itself, not with what the column would make of it.
         return Ok(Some(types::input(column.oid, -1, &text)));
     }
     let kept = types::input(column.oid, column.modifier, &text);
-    let (base, modifier) = types::base_type(column.oid, column.modifier);
     if modifier >= 0 {
         let approved = types::input(base, -1, &text);
         if types::equal(base, column.collation, kept, approved) == Some(false) {
-            return Err(Refusal::of(Code::ValueNotExact, param.column).into());
+            return Err(not_exact());
         }
     }
     Ok(Some(kept))

@@ -25,6 +25,20 @@ impl ActingAs {
         }
         ActingAs { user, context }
     }
+
+    /// As [`ActingAs::role`], for a role that runs code which the session's user may not trust: what that code
+    /// leaves behind would run as him. So Postgres refuses it temporary objects, prepared statements, cursors WITH
+    /// HOLD and triggers that are deferred (`SECURITY_RESTRICTED_OPERATION`). A user who is the role has nothing to fear.
+    pub fn untrusted(role: pg_sys::Oid) -> Self {
+        let acting = ActingAs::role(role);
+        if acting.user != role {
+            let restricted =
+                pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
+            // SAFETY: writes the backend's state, which the drop puts back.
+            unsafe { pg_sys::SetUserIdAndSecContext(role, acting.context | restricted as i32) };
+        }
+        acting
+    }
 }
 
 impl Drop for ActingAs {

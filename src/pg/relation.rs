@@ -64,6 +64,28 @@ impl Relation {
         unsafe { pg_sys::get_rel_persistence(self.oid) as u8 }
     }
 
+    /// True when rules make statements that write to it other ones, or add some.
+    pub fn has_rules_for_writing(self) -> bool {
+        // SAFETY: the relation is locked; its rules live as long as it is open.
+        unsafe {
+            let relation = pg_sys::RelationIdGetRelation(self.oid);
+            if relation.is_null() {
+                return false;
+            }
+            let rules = (*relation).rd_rules;
+            let count = if rules.is_null() {
+                0
+            } else {
+                (*rules).numLocks as usize
+            };
+            let found = (0..count).map(|n| **(*rules).rules.add(n)).any(|rule| {
+                rule.event != pg_sys::CmdType::CMD_SELECT && rule.enabled as u8 != b'D'
+            });
+            pg_sys::RelationClose(relation);
+            found
+        }
+    }
+
     /// A column's type; `None` when there is no such column, and for system columns.
     pub fn column(self, name: &str) -> Option<ColumnType> {
         let name = CString::new(name).ok()?;

@@ -58,16 +58,31 @@ impl Plan<'_> {
     /// The table that rows are written to, after views and rules have been expanded; `None` when the statement has
     /// become several, or another one, or writes nothing.
     pub fn written_relation(&self) -> Option<pg_sys::Oid> {
+        let query = self.query()?;
+        // SAFETY: a complete parse tree; its result relation, unless 0, is one of its range table.
+        unsafe {
+            let entry = nth::<pg_sys::RangeTblEntry>((*query).rtable, (*query).resultRelation - 1)?;
+            Some((*entry).relid)
+        }
+    }
+
+    /// Every relation that the statement came by while views and rules were expanded.
+    pub fn relations(&self) -> Vec<pg_sys::Oid> {
+        let mut relations = Vec::new();
+        if let Some(query) = self.query() {
+            // SAFETY: a complete parse tree.
+            unsafe { collect_relations(query, &mut relations) };
+        }
+        relations
+    }
+
+    /// What the statement has become; `None` when that is several.
+    fn query(&self) -> Option<*const pg_sys::Query> {
         // SAFETY: a valid plan has valid plan sources, whose query lists are complete parse trees.
         unsafe {
             let sources = pg_sys::SPI_plan_get_plan_sources(self.plan);
             let source = only::<pg_sys::CachedPlanSource>(sources)?;
-            let query = only::<pg_sys::Query>((*source).query_list)?;
-            if (*query).resultRelation == 0 {
-                return None;
-            }
-            let entry = nth::<pg_sys::RangeTblEntry>((*query).rtable, (*query).resultRelation - 1)?;
-            Some((*entry).relid)
+            only::<pg_sys::Query>((*source).query_list).map(|query| query.cast_const())
         }
     }
 
@@ -110,6 +125,24 @@ unsafe fn returned_flags() -> Vec<bool> {
             !is_null && value.value() != 0
         };
         (1..=(*columns).natts).map(flag).collect()
+    }
+}
+
+/// Appends the relations of a query, and of the views that have become subqueries of it.
+///
+/// # Safety
+/// `query` is a complete parse tree.
+unsafe fn collect_relations(query: *const pg_sys::Query, relations: &mut Vec<pg_sys::Oid>) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for entry in (0..).map_while(|n| nth::<pg_sys::RangeTblEntry>((*query).rtable, n)) {
+            if (*entry).relid != pg_sys::InvalidOid {
+                relations.push((*entry).relid);
+            }
+            if !(*entry).subquery.is_null() {
+                collect_relations((*entry).subquery, relations);
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::ptr;
 
 use pgrx::PgTryBuilder;
 use pgrx::pg_sys;
+use pgrx::pg_sys::panic::CaughtError;
 
 use super::error::{Capture, PgError};
 
@@ -31,7 +32,6 @@ pub fn run<T>(
     let capture = Capture::start();
     let caught = PgTryBuilder::new(AssertUnwindSafe(|| Ok(work())))
         .catch_others(Err)
-        .catch_rust_panic(|cause| cause.rethrow())
         .execute();
     let details = capture.finish();
     match caught {
@@ -46,7 +46,8 @@ pub fn run<T>(
         Err(cause) => {
             let error = PgError::of(&cause, details);
             subtransaction.roll_back();
-            if error.must_propagate() && !is_our_time_limit(&error) {
+            let is_bug = matches!(cause, CaughtError::RustPanic { .. });
+            if is_bug || error.must_propagate() && !is_our_time_limit(&error) {
                 cause.rethrow();
             }
             Err(error)

@@ -79,6 +79,27 @@ pub fn input(type_oid: pg_sys::Oid, modifier: i32, text: &CString) -> pg_sys::Da
     }
 }
 
+/// Raises the error of a type that takes no NULL: a domain that says NOT NULL, or whose CHECK does.
+pub fn input_null(type_oid: pg_sys::Oid, modifier: i32) {
+    let (mut function, mut io_param) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
+    // SAFETY: a null text is how an input function that looks at NULL is told of it; a strict one is not called.
+    unsafe {
+        pg_sys::getTypeInputInfo(type_oid, &raw mut function, &raw mut io_param);
+        pg_sys::OidInputFunctionCall(function, std::ptr::null_mut(), io_param, modifier);
+    }
+}
+
+/// True when a type would cut this text without a word: a `name` after 63 bytes, a `"char"` after the first.
+pub fn is_cut(type_oid: pg_sys::Oid, text: &CString) -> bool {
+    let bytes = text.as_bytes();
+    match type_oid {
+        pg_sys::NAMEOID => bytes.len() >= pg_sys::NAMEDATALEN as usize,
+        // Four characters for what can't be written as one: `\377`.
+        pg_sys::CHAROID => bytes.len() > 1 && !(bytes.len() == 4 && bytes[0] == b'\\'),
+        _ => false,
+    }
+}
+
 unsafe extern "C-unwind" {
     /// parser/parse_oper.c: the operator that `left name right` would mean now, or 0.
     fn compatible_oper_opid(

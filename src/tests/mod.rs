@@ -10,6 +10,7 @@
 )]
 
 mod change;
+mod column;
 mod shop;
 
 mod advancing_guards;

@@ -54,6 +54,15 @@ impl Shop {
         shop
     }
 
+    /// Closes it for good, so that the same test can open another.
+    #[track_caller]
+    pub fn close(self) {
+        let Shop { schema, role } = &self;
+        self.run(&format!(
+            "DROP SCHEMA {schema} CASCADE; DROP OWNED BY {role}; DROP ROLE {role};"
+        ));
+    }
+
     /// Runs SQL as the superuser whose session this is.
     #[track_caller]
     pub fn run(&self, sql: &str) {
@@ -89,11 +98,22 @@ impl Shop {
     /// Adds a row trigger whose function has this body; after it, the row goes on as it is.
     #[track_caller]
     pub fn trigger(&self, when: &str, table: &str, body: &str) {
-        let name = format!("trigger_{}", self.text("SELECT count(*) FROM pg_trigger"));
+        let name = format!("trigger_{}", self.text("SELECT count(*) FROM pg_proc"));
         self.run(&format!(
             "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$
              BEGIN {body} RETURN coalesce(NEW, OLD); END $body$;
              CREATE TRIGGER {name} {when} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}();"
+        ));
+    }
+
+    /// Takes the triggers away again.
+    #[track_caller]
+    pub fn without_triggers(&self, table: &str) {
+        self.run(&format!(
+            "DO $$ DECLARE t record; BEGIN
+                 FOR t IN SELECT tgname FROM pg_trigger WHERE tgrelid = '{table}'::regclass AND NOT tgisinternal
+                 LOOP EXECUTE format('DROP TRIGGER %I ON {table}', t.tgname); END LOOP;
+             END $$"
         ));
     }
 
@@ -111,8 +131,7 @@ impl Shop {
     /// Applies one proposal as it is listed.
     #[track_caller]
     pub fn apply_json(&self, json: &str) -> Decision {
-        let proposal =
-            Proposal::parse(json).unwrap_or_else(|refusal| panic!("{refusal}: {json}"));
+        let proposal = Proposal::parse(json).unwrap_or_else(|refusal| panic!("{refusal}: {json}"));
         self.with_applier(false, |_, applier| applier.apply(&proposal))
     }
 
@@ -202,6 +221,8 @@ impl Shop {
         if self.value(&is_readable) != Some(true) {
             return String::new();
         }
-        self.text(&format!("SELECT string_agg(t::text, ' ' ORDER BY t::text) FROM {table} t"))
+        self.text(&format!(
+            "SELECT string_agg(t::text, ' ' ORDER BY t::text) FROM {table} t"
+        ))
     }
 }

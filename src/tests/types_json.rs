@@ -31,7 +31,10 @@ mod tests {
         let shop = Shop::open();
         let jsonb = shop.column("jsonb");
         jsonb
-            .keeps(r#"{"b": 1,  "a": [1.10, null]}"#, r#"{"a": [1.10, null], "b": 1}"#)
+            .keeps(
+                r#"{"b": 1,  "a": [1.10, null]}"#,
+                r#"{"a": [1.10, null], "b": 1}"#,
+            )
             .keeps("[1, [2, []], {}]", "[1, [2, []], {}]")
             .keeps("\"a string\"", "\"a string\"")
             .keeps("\"{}\"", "\"{}\"")
@@ -46,12 +49,11 @@ mod tests {
     fn a_json_string_stays_a_json_string() {
         let shop = Shop::open();
         for type_name in ["json", "jsonb"] {
-            let json = shop.column(type_name).without_guard(NO_EQUALITY);
+            shop.column(type_name);
             shop.run("INSERT INTO things VALUES (1, NULL)");
             shop.applied(&update("things").key("id", 1).set("v", r#""{\"a\": 1}""#));
             let kept = format!("SELECT {type_name}_typeof(v) FROM things");
             assert_eq!(shop.text(&kept), "string");
-            drop(json);
         }
     }
 

@@ -18,7 +18,8 @@ mod tests {
         shop.column("mood")
             .keeps(text("very happy"), "very happy")
             .refuses(text("Sad"), MALFORMED);
-        shop.column("mood[]").keeps(r#"["sad", "very happy"]"#, "{sad,\"very happy\"}");
+        shop.column("mood[]")
+            .keeps(r#"["sad", "very happy"]"#, "{sad,\"very happy\"}");
     }
 
     #[pg_test]
@@ -36,8 +37,10 @@ mod tests {
                 "SQLSTATE 23514: check_violation, constraint in_percent, column v, type percentage",
             );
         shop.run("CREATE TABLE notes (id int PRIMARY KEY, n required)");
-        let change = crate::tests::change::insert("notes").set("id", 1).set("n", "null");
-        let error = "SQLSTATE 23502: not_null_violation, type required";
+        let change = crate::tests::change::insert("notes")
+            .set("id", 1)
+            .set("n", "null");
+        let error = "SQLSTATE 23502: not_null_violation, column n, type required";
         assert_eq!(shop.failed(&change), error);
     }
 
@@ -112,7 +115,8 @@ mod tests {
             .keeps(text("empty"), "empty")
             .refuses(text("[5,1)"), "SQLSTATE 22000: data_exception, column v")
             .refuses("[1, 5]", MISMATCH);
-        shop.column("int4multirange").keeps(text("{[1,3),[5,7)}"), "{[1,3),[5,7)}");
+        shop.column("int4multirange")
+            .keeps(text("{[1,3),[5,7)}"), "{[1,3),[5,7)}");
         shop.column("tstzrange").keeps(
             text("[2026-01-01T00:00:00Z,)"),
             "[\"2026-01-01 00:00:00+00\",)",
@@ -133,9 +137,16 @@ mod tests {
     fn types_without_an_equality_of_their_own_can_be_written_and_not_guarded() {
         let shop = Shop::open();
         let undefined = "SQLSTATE 42883: undefined_function";
-        shop.column("xml").without_guard(undefined).keeps(text("<a>1</a>"), "<a>1</a>");
-        shop.column("point").without_guard(undefined).keeps(text("(1,2)"), "(1,2)");
-        shop.column("box").without_guard(SHADOWED).keeps(text("(1,1),(0,0)"), "(1,1),(0,0)");
-        shop.column("tsvector").keeps(text("'a':1 'b':2"), "'a':1 'b':2");
+        shop.column("xml")
+            .without_guard(undefined)
+            .keeps(text("<a>1</a>"), "<a>1</a>");
+        shop.column("point")
+            .without_guard(undefined)
+            .keeps(text("(1,2)"), "(1,2)");
+        shop.column("box")
+            .without_guard(SHADOWED)
+            .keeps(text("(1,1),(0,0)"), "(1,1),(0,0)");
+        shop.column("tsvector")
+            .keeps(text("'a':1 'b':2"), "'a':1 'b':2");
     }
 }

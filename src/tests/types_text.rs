@@ -68,7 +68,8 @@ mod tests {
             text("10101"),
             "SQLSTATE 22026: string_data_length_mismatch, column v",
         );
-        shop.column("bit varying(4)").refuses(text("10101"), TOO_LONG);
+        shop.column("bit varying(4)")
+            .refuses(text("10101"), TOO_LONG);
     }
 
     #[pg_test]
@@ -126,7 +127,8 @@ mod tests {
         shop.column("cidr")
             .keeps(text("2001:db8::/32"), "2001:db8::/32")
             .refuses(text("10.0.0.1/8"), malformed);
-        shop.column("macaddr").keeps(text("08-00-2B-01-02-03"), "08:00:2b:01:02:03");
+        shop.column("macaddr")
+            .keeps(text("08-00-2B-01-02-03"), "08:00:2b:01:02:03");
     }
 
     #[pg_test]

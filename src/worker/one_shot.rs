@@ -11,7 +11,6 @@ use crate::control_plane::ControlPlane;
 use crate::delivery;
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
-use crate::ledger::outbox::Which;
 use crate::pg::lock::{self, Subject};
 use crate::pg::transactions::{WorkersTransactions, within};
 use crate::pg::{background, dsm, identity};
@@ -32,9 +31,11 @@ pub fn start_after_commit(settings: &ControlPlaneSettings) {
     if ASKED.replace(true) {
         return;
     }
+    // pgrx keeps the callback over a PREPARE, for a transaction that asked for nothing.
     register_xact_callback(PgXactCallbackEvent::PreCommit, || {
-        ASKED.set(false);
-        start();
+        if ASKED.replace(false) {
+            start();
+        }
     });
     register_xact_callback(PgXactCallbackEvent::Abort, || ASKED.set(false));
     register_xact_callback(PgXactCallbackEvent::Prepare, || ASKED.set(false));
@@ -153,5 +154,5 @@ fn deliver(settings: &ControlPlaneSettings) -> Result<(), ExtensionError> {
     };
     let ledger = within(&WorkersTransactions, Ledger::open)?;
     let control_plane = ControlPlane::open(settings)?;
-    delivery::deliver(&ledger, &control_plane, Which::Due, &WorkersTransactions).map(drop)
+    delivery::deliver_due(&ledger, &control_plane, &WorkersTransactions).map(drop)
 }

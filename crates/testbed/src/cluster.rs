@@ -194,8 +194,11 @@ impl Cluster {
 
     /// Kills one backend with SIGKILL. The server then recovers as after a crash, which this waits for.
     pub fn kill_backend(&self, pid: i32) {
+        const RECOVERY: &str = "all server processes terminated; reinitializing";
+        let recoveries = || self.log().matches(RECOVERY).count();
+        let before = recoveries();
         send(pid, libc::SIGKILL);
-        wait_for("the backend ends", PATIENCE, || !is_running(pid));
+        wait_for("the server notices", PATIENCE, || recoveries() > before);
         let database = self.database("postgres");
         wait_for("the server recovers", PATIENCE, || database.is_reachable());
     }

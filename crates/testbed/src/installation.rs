@@ -40,6 +40,8 @@ pub fn program(name: &str) -> Command {
 pub(crate) fn as_server_user(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir("/").stdin(Stdio::null());
+    // It would put the stack of every error into the server's log.
+    command.env_remove("RUST_BACKTRACE");
     if let Some(user) = &installation().user {
         command.uid(user.uid).gid(user.gid);
     }

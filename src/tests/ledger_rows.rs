@@ -1,0 +1,195 @@
+//! The ledger and its outbox.
+
+#[pgrx::pg_schema]
+mod tests {
+    use std::time::Duration;
+
+    use pgrx::prelude::*;
+    use synapsor_core::outcome::{Guards, Status};
+
+    use crate::error::ExtensionError;
+    use crate::ledger::Ledger;
+    use crate::ledger::outbox::{Mark, Sent, Which};
+    use crate::ledger::record::Row;
+    use crate::tests::shop::Shop;
+
+    fn row(shop: &Shop, id: &str, status: Status) -> Row {
+        Row {
+            key: format!("{}/{id}", shop.schema),
+            proposal_id: format!("{}/{id}", shop.schema),
+            idempotency_key: None,
+            digest: "d".into(),
+            source_id: None,
+            target_schema: None,
+            target_table: None,
+            operation: Some("update".into()),
+            status,
+            affected_rows: i64::from(status == Status::Applied),
+            guards: Guards::default(),
+            guard_advanced: None,
+            reason: None,
+            sqlstate: None,
+            error: None,
+            error_detail: None,
+            attempts: 1,
+            applied_as: shop.role.clone(),
+            next_attempt_in: (status == Status::Retrying).then_some(60.0),
+        }
+    }
+
+    #[pg_test]
+    fn a_final_row_never_changes_its_outcome() {
+        let shop = Shop::open();
+        let ledger = Ledger::open().unwrap();
+        for status in [Status::Applied, Status::Conflict, Status::Failed] {
+            let id = status.as_str();
+            ledger.record(&[row(&shop, id, status)]).unwrap();
+            for other in [Status::Applied, Status::Failed, Status::Retrying] {
+                let result = ledger.record(&[row(&shop, id, other)]);
+                assert!(matches!(result, Err(ExtensionError::LedgerChanged)));
+            }
+            assert_eq!(shop.ledger(id, "status"), id);
+        }
+    }
+
+    #[pg_test]
+    fn a_retrying_row_becomes_final_and_keeps_when_it_was_first_seen() {
+        let shop = Shop::open();
+        let ledger = Ledger::open().unwrap();
+        ledger.record(&[row(&shop, "p", Status::Retrying)]).unwrap();
+        let first_seen = shop.ledger("p", "first_seen_at");
+        ledger.record(&[row(&shop, "p", Status::Applied)]).unwrap();
+        let later = "status || ' ' || (decided_at > first_seen_at) || ' ' || report_state";
+        assert_eq!(shop.ledger("p", later), "applied true pending");
+        assert_eq!(shop.ledger("p", "first_seen_at"), first_seen);
+    }
+
+    #[pg_test]
+    fn a_report_that_this_transaction_itself_decided_is_not_sent() {
+        let shop = Shop::open();
+        let ledger = Ledger::open().unwrap();
+        ledger.record(&[row(&shop, "p", Status::Applied)]).unwrap();
+        assert!(ledger.owes_reports(Which::All).unwrap());
+        let owed = ledger.take_owed(Which::All, 10, &[]).unwrap();
+        let own = |key: &str| key.starts_with(&shop.schema);
+        assert!(!owed.iter().any(|owed| own(&owed.key)));
+    }
+
+    #[pg_test]
+    fn what_became_of_a_report_is_written_down() {
+        let shop = Shop::open();
+        let ledger = Ledger::open().unwrap();
+        let ids = ["sent", "refused", "later"];
+        let rows = ids.map(|id| row(&shop, id, Status::Applied));
+        ledger.record(&rows).unwrap();
+        let mark = |id: &str, state| Mark {
+            key: format!("{}/{id}", shop.schema),
+            proposal_id: format!("{}/{id}", shop.schema),
+            state,
+        };
+        let marks = [
+            mark("sent", Sent::Delivered),
+            mark(
+                "refused",
+                Sent::Rejected {
+                    error: "HTTP 409".into(),
+                },
+            ),
+            mark(
+                "later",
+                Sent::Pending {
+                    again_in: 60.0,
+                    error: "HTTP 500".into(),
+                },
+            ),
+        ];
+        ledger.mark(&marks).unwrap();
+        let row = "concat_ws('|', report_state, report_attempts, report_error, reported_at IS NOT NULL, next_report_at > now())";
+        assert_eq!(shop.ledger("sent", row), "delivered|1|t");
+        assert_eq!(shop.ledger("refused", row), "rejected|1|HTTP 409|f");
+        assert_eq!(shop.ledger("later", row), "pending|1|HTTP 500|f|t");
+        ledger.mark(&marks).unwrap();
+        assert_eq!(shop.ledger("sent", row), "delivered|1|t");
+        assert_eq!(shop.ledger("later", row), "pending|2|HTTP 500|f|t");
+    }
+
+    #[pg_test]
+    fn a_mark_about_another_proposal_with_the_same_key_is_left_out() {
+        let shop = Shop::open();
+        let ledger = Ledger::open().unwrap();
+        ledger.record(&[row(&shop, "p", Status::Applied)]).unwrap();
+        let mark = Mark {
+            key: format!("{}/p", shop.schema),
+            proposal_id: "another".into(),
+            state: Sent::Delivered,
+        };
+        ledger.mark(&[mark]).unwrap();
+        assert_eq!(shop.ledger("p", "report_state"), "pending");
+    }
+
+    #[pg_test]
+    fn pruning_takes_old_delivered_rows_and_no_others() {
+        let shop = Shop::open();
+        let ledger = Ledger::open().unwrap();
+        let ids = ["old", "fresh", "owed", "refused"];
+        let rows = ids.map(|id| row(&shop, id, Status::Applied));
+        ledger.record(&rows).unwrap();
+        ledger
+            .record(&[row(&shop, "trying", Status::Retrying)])
+            .unwrap();
+        let own = format!("proposal_id LIKE '{}/%'", shop.schema);
+        shop.run(&format!(
+            "UPDATE synapsor.ledger SET decided_at = now() - interval '91 days' WHERE {own} AND status <> 'retrying';
+             UPDATE synapsor.ledger SET first_seen_at = now() - interval '91 days' WHERE {own};
+             UPDATE synapsor.ledger SET report_state = 'delivered', next_report_at = NULL,
+                 reported_at = now() - CASE WHEN key LIKE '%/old' THEN interval '91 days' ELSE interval '1 day' END
+             WHERE {own} AND (key LIKE '%/old' OR key LIKE '%/fresh');
+             UPDATE synapsor.ledger SET report_state = 'rejected' WHERE {own} AND key LIKE '%/refused';"
+        ));
+        ledger.prune(Duration::from_secs(90 * 86_400)).unwrap();
+        let left = format!(
+            "SELECT string_agg(split_part(key, '/', 2), ' ' ORDER BY key) FROM synapsor.ledger WHERE {own}"
+        );
+        assert_eq!(shop.text(&left), "fresh owed refused trying");
+    }
+
+    #[pg_test]
+    fn the_ledger_is_found_and_written_whatever_the_search_path_holds() {
+        let shop = Shop::open();
+        shop.run(
+            "CREATE TABLE ledger (key text);
+             CREATE FUNCTION no(text, text) RETURNS bool LANGUAGE sql AS 'SELECT false';
+             CREATE OPERATOR = (LEFTARG = text, RIGHTARG = text, FUNCTION = no);",
+        );
+        shop.run(&format!(
+            "SET LOCAL search_path = {}, pg_catalog",
+            shop.schema
+        ));
+        let ledger = Ledger::open().unwrap();
+        ledger.record(&[row(&shop, "p", Status::Applied)]).unwrap();
+        let known = ledger.look_up(&[format!("{}/p", shop.schema)]).unwrap();
+        assert_eq!(known.len(), 1);
+    }
+
+    #[pg_test]
+    fn the_views_show_what_is_owed_what_happened_and_how_much() {
+        let shop = Shop::open();
+        let ledger = Ledger::open().unwrap();
+        ledger.record(&[row(&shop, "p", Status::Applied)]).unwrap();
+        ledger.record(&[row(&shop, "q", Status::Retrying)]).unwrap();
+        let own = format!("WHERE proposal_id LIKE '{}/%'", shop.schema);
+        let pending = format!(
+            "SELECT string_agg(status || ' ' || report_attempts, ',') FROM synapsor.pending_reports {own}"
+        );
+        assert_eq!(shop.text(&pending), "applied 0");
+        let recent = format!(
+            "SELECT string_agg(status || ' ' || coalesce(report, '-'), ',') FROM synapsor.recent {own}"
+        );
+        assert_eq!(shop.text(&recent), "retrying -,applied pending");
+        let metrics = "SELECT string_agg(concat_ws(' ', labels->>'status', value), ',') FROM synapsor.metrics
+            WHERE name = 'synapsor_writeback_proposals' AND labels->>'status' IN ('applied', 'retrying')";
+        let counts = "SELECT 'applied ' || count(*) FILTER (WHERE status = 'applied')
+            || ',retrying ' || count(*) FILTER (WHERE status = 'retrying') FROM synapsor.ledger";
+        assert_eq!(shop.text(metrics), shop.text(counts));
+    }
+}

@@ -1,0 +1,83 @@
+//! What triggers do to a row while it is written.
+
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use crate::tests::change::{Change, delete, insert, text, update};
+    use crate::tests::shop::Shop;
+
+    fn close(id: i32) -> Change {
+        update("tickets")
+            .key("id", id)
+            .set("status", text("closed"))
+    }
+
+    #[pg_test]
+    fn a_trigger_that_keeps_the_statement_from_its_row_makes_a_conflict() {
+        let shop = Shop::with_tickets();
+        shop.trigger(
+            "BEFORE UPDATE OR INSERT OR DELETE",
+            "tickets",
+            "RETURN NULL;",
+        );
+        let changes = [
+            close(1),
+            close(1).conflict("version", 1),
+            close(1).tenant("tenant_id", text("acme")),
+            delete("tickets").key("id", 1),
+            insert("tickets").set("id", 9),
+        ];
+        for change in changes {
+            assert_eq!(shop.conflict(&change), "ROW_NOT_CHANGED");
+        }
+        assert_eq!(shop.conflict(&close(99)), "ROW_NOT_FOUND");
+        let stale = close(1).conflict("version", 7);
+        assert_eq!(shop.conflict(&stale), "CONFLICT_VALUE_CHANGED");
+        shop.run("ALTER TABLE tickets DISABLE TRIGGER USER; UPDATE tickets SET version = NULL WHERE id = 1;");
+        shop.run("ALTER TABLE tickets ENABLE TRIGGER USER");
+        let guarded = close(1).conflict("version", "null");
+        assert_eq!(shop.conflict(&guarded), "ROW_NOT_CHANGED");
+    }
+
+    #[pg_test]
+    fn a_trigger_that_gives_the_row_another_key_or_tenant_is_undone() {
+        let shop = Shop::with_tickets();
+        let changed = format!("WRITEBACK_GUARDED_COLUMN_CHANGED: {}.tickets", shop.schema);
+        let change = close(1).tenant("tenant_id", text("acme"));
+        for body in ["NEW.tenant_id := 'globex';", "NEW.id := 77;"] {
+            shop.trigger("BEFORE UPDATE", "tickets", body);
+            assert_eq!(shop.failed(&change), changed);
+            shop.without_triggers("tickets");
+        }
+        shop.applied(&change);
+    }
+
+    #[pg_test]
+    fn what_a_trigger_writes_elsewhere_stays_or_goes_with_the_proposal() {
+        let shop = Shop::with_tickets();
+        shop.run("CREATE TABLE journal (line text)");
+        shop.trigger(
+            "AFTER UPDATE",
+            "tickets",
+            "INSERT INTO journal VALUES (NEW.id || NEW.status); ASSERT NEW.status <> 'bad';",
+        );
+        shop.applied(&close(1));
+        shop.failed(&update("tickets").key("id", 1).set("status", text("bad")));
+        shop.applied(&close(2));
+        assert_eq!(shop.rows("journal"), "(1closed) (2closed)");
+    }
+
+    #[pg_test]
+    fn a_notice_harms_nothing() {
+        let shop = Shop::with_tickets();
+        shop.trigger(
+            "BEFORE UPDATE",
+            "tickets",
+            "RAISE NOTICE 'a %', 'notice'; RAISE WARNING 'w' USING ERRCODE = '23505', CONSTRAINT = 'c';",
+        );
+        shop.applied(&close(1));
+        let error = shop.failed(&update("tickets").key("id", 1).set("status", "null"));
+        assert_eq!(error, "SQLSTATE 23502: not_null_violation, column status");
+    }
+}

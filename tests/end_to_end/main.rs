@@ -1,0 +1,23 @@
+//! What the extension promises, on real servers: sessions, processes, transactions, and a control plane over HTTP.
+//!
+//! One program, so that tests share a cluster where they don't need one of their own; each has its own database and its
+//! own control plane. `SYNAPSOR_PG_CONFIG` names the server, with the extension installed.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod applying;
+mod background;
+mod concurrency;
+mod configuration;
+mod crashes;
+mod hanging;
+mod idling;
+mod life_cycle;
+mod privileges;
+mod procedure;
+mod repeated_keys;
+mod report_faults;
+mod stage;
+mod testbed;
+mod transactions;
+mod transient;
+mod values;
