@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 use synapsor_core::builder;
@@ -16,6 +17,17 @@ use crate::apply::{Applier, Decision};
 use crate::error::ExtensionError;
 use crate::ledger::record::{Again, Row};
 use crate::ledger::{Entry, Ledger};
+
+/// What a result says of an element that was not come to.
+pub fn not_tried(element: &Listed) -> Value {
+    let proposal_id = match element {
+        Listed::Proposal(proposal) => proposal.proposal_id.as_deref(),
+        Listed::Bad(bad) => bad.proposal_id.as_deref(),
+        Listed::NotOurs { proposal_id, .. } => proposal_id.as_deref(),
+    };
+    let reason = "not tried: others waited too long for locks, and this transaction holds some";
+    result(proposal_id, "skipped", [("reason", Some(reason.into()))])
+}
 
 /// Elements without a usable id that this backend has logged, by digest, so that each is logged once.
 static LOGGED: Mutex<Option<HashSet<String>>> = Mutex::new(None);
@@ -38,6 +50,8 @@ pub struct Batch<'a> {
     retry: Retry,
     known: HashMap<String, Entry>,
     tried: HashSet<String>,
+    /// How many failed for a passing reason.
+    retrying: usize,
     rows: Vec<Row>,
     again: Vec<Again>,
     results: Vec<Value>,
@@ -45,7 +59,7 @@ pub struct Batch<'a> {
 
 /// What a batch did.
 pub struct Done {
-    /// One result for each element, in order.
+    /// One result for each element that was come to, in order.
     pub results: Vec<Value>,
     /// True when there are reports to send once the transaction has committed.
     pub owes_reports: bool,
@@ -62,11 +76,15 @@ struct Subject<'p> {
 
 impl<'a> Batch<'a> {
     /// Applies what is to be applied and records it, in the current transaction. The caller holds the lock on applying.
+    ///
+    /// Once transient failures (waits for locks, above all) have taken longer than `patience`, the rest is left for another
+    /// transaction: this one holds the locks on the rows that it has changed meanwhile.
     pub fn run(
         ledger: &'a Ledger,
         applier: &'a Applier<'a>,
         source_id: &'a str,
         retry: Retry,
+        patience: Duration,
         listed: &[Listed],
     ) -> Result<Done, ExtensionError> {
         let keys: Vec<String> = listed.iter().filter_map(key).map(str::to_owned).collect();
@@ -78,14 +96,23 @@ impl<'a> Batch<'a> {
             retry,
             known,
             tried: HashSet::new(),
+            retrying: 0,
             rows: Vec::new(),
             again: Vec::new(),
             results: Vec::new(),
         };
+        let mut wasted = Duration::ZERO;
         for element in listed {
             pgrx::check_for_interrupts!();
+            let (start, retrying) = (Instant::now(), batch.retrying);
             let result = batch.decide(element);
             batch.results.push(result);
+            if batch.retrying > retrying {
+                wasted += start.elapsed();
+                if wasted >= patience {
+                    break;
+                }
+            }
         }
         batch.finish()
     }
@@ -168,6 +195,7 @@ impl<'a> Batch<'a> {
         let result = decided(subject, &row);
         self.known.insert(subject.key.to_owned(), entry_of(&row));
         self.tried.insert(subject.key.to_owned());
+        self.retrying += usize::from(decision.failure.is_some_and(|failure| failure.is_transient));
         self.rows.push(row);
         result
     }

@@ -30,6 +30,11 @@ pub enum ExtensionError {
     /// `synapsor.ca_file` can't be read.
     #[error("CA_FILE_UNREADABLE: the file of synapsor.ca_file can't be read: {0}")]
     CaFile(std::io::ErrorKind),
+    /// The client named our settings in its options.
+    #[error(
+        "CLIENT_SETTINGS_REFUSED: this session's options set parameters of synapsor_writeback, which only a superuser may"
+    )]
+    ClientSettings,
     /// Nobody said which source this database is.
     #[error("SOURCE_NOT_CONFIGURED: neither synapsor.source_id nor synapsor.source_name is set")]
     SourceNotConfigured,
@@ -108,7 +113,8 @@ impl ExtensionError {
             ExtensionError::Source(_) | ExtensionError::ApplyRoleMissing { .. } => {
                 S::ERRCODE_UNDEFINED_OBJECT
             }
-            ExtensionError::ApplyRoleNotPermitted { .. }
+            ExtensionError::ClientSettings
+            | ExtensionError::ApplyRoleNotPermitted { .. }
             | ExtensionError::ApplyRoleUnsafe { .. } => S::ERRCODE_INSUFFICIENT_PRIVILEGE,
             ExtensionError::ApplyingElsewhere => S::ERRCODE_LOCK_NOT_AVAILABLE,
             ExtensionError::PollInProgress => S::ERRCODE_OBJECT_IN_USE,
@@ -148,6 +154,9 @@ impl ExtensionError {
             ExtensionError::Client(_) | ExtensionError::CaFile(_) => {
                 "Set synapsor.ca_file to a PEM file that the server's user can read."
             }
+            ExtensionError::ClientSettings => {
+                "Connect without synapsor.* in PGOPTIONS or in the connection's options."
+            }
             ExtensionError::SourceNotConfigured => {
                 "ALTER DATABASE … SET synapsor.source_id = 'src_…', so that only this database's proposals are applied here."
             }
@@ -162,7 +171,7 @@ impl ExtensionError {
                 "Set synapsor.apply_role to a role of its own, with column grants and nothing else."
             }
             ExtensionError::ApplyingElsewhere => {
-                "Wait for it, or look in pg_stat_activity for a transaction that was left open after synapsor_poll_once()."
+                "Wait for it, or look in pg_stat_activity and pg_prepared_xacts for a transaction that was left open after synapsor_poll_once()."
             }
             ExtensionError::PollInProgress => {
                 "A trigger on a target table must not call synapsor functions."

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::apply::{Applier, ApplyRole};
-use crate::batch::{Batch, Done, Retry};
+use crate::batch::{self, Batch, Done, Retry};
 use crate::control_plane::{ControlPlane, Fetched};
 use crate::delivery::{self, Tally};
 use crate::error::ExtensionError;
@@ -48,7 +48,7 @@ impl Drop for Polling {
 /// `synapsor_poll_once()`: `{ok, count, dry_run, results}`.
 pub fn poll_once(dry_run: Option<bool>) -> Result<Value, ExtensionError> {
     let _polling = Polling::begin()?;
-    let settings = Settings::now();
+    let settings = Settings::now()?;
     let dry_run = dry_run.unwrap_or(settings.dry_run);
     require_writable()?;
     let ledger = Ledger::open()?;
@@ -65,7 +65,7 @@ pub fn poll_once(dry_run: Option<bool>) -> Result<Value, ExtensionError> {
     };
     let done = apply(&ledger, &applier, &fetched)?;
     if done.owes_reports {
-        one_shot::start_after_commit(&settings.control_plane);
+        one_shot::start_after_commit(&settings.control_plane, ledger);
     }
     Ok(json!({
         "ok": true,
@@ -78,7 +78,7 @@ pub fn poll_once(dry_run: Option<bool>) -> Result<Value, ExtensionError> {
 /// `synapsor_report_once()`: `{ok, delivered, pending, rejected}`.
 pub fn report_once() -> Result<Value, ExtensionError> {
     let _polling = Polling::begin()?;
-    let settings = Settings::now();
+    let settings = Settings::now()?;
     require_writable()?;
     let ledger = Ledger::open()?;
     let control_plane = ControlPlane::open(&settings.control_plane)?;
@@ -139,13 +139,25 @@ fn apply(
         wait_until_alone(applier.settings)?;
     }
     fire_the_callers_deferred_triggers();
-    Batch::run(
+    let mut done = Batch::run(
         ledger,
         applier,
         &fetched.source_id,
         Retry::Now,
+        patience(applier.settings),
         &fetched.proposals,
-    )
+    )?;
+    let rest = &fetched.proposals[done.results.len()..];
+    done.results.extend(rest.iter().map(batch::not_tried));
+    Ok(done)
+}
+
+/// How long this transaction may keep its row locks while proposals wait in vain: as long as one statement may take.
+fn patience(settings: &ApplySettings) -> Duration {
+    match settings.statement_timeout {
+        0 => Duration::MAX,
+        milliseconds => Duration::from_millis(milliseconds.unsigned_abs().into()),
+    }
 }
 
 /// What the caller's own statements deferred is his: it fires as him, and its errors are his, before anything of ours.

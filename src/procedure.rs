@@ -2,6 +2,7 @@
 //! the network. What a cron job calls.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use pgrx::pg_sys;
 use synapsor_core::digest;
@@ -28,7 +29,7 @@ pub fn poll(fcinfo: pg_sys::FunctionCallInfo) -> Result<(), ExtensionError> {
     poll::require_writable()?;
     let transactions =
         ProceduresTransactions::open(fcinfo).ok_or(ExtensionError::TransactionBlock)?;
-    let settings = Settings::now();
+    let settings = Settings::now()?;
     let (ledger, role) = within(&transactions, || {
         let ledger = Ledger::open()?;
         let role = ApplyRole::resolve(&settings.applying, ledger.owner())?;
@@ -98,10 +99,12 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// Applies in batches, each in a transaction of its own.
+    /// Applies in batches, each in a transaction of its own. A transient failure ends its batch.
     fn apply(&self, fetched: &Fetched) -> Result<(), ExtensionError> {
-        for batch in fetched.proposals.chunks(self.settings.batch_size) {
-            within(self.transactions, || {
+        let mut rest = fetched.proposals.as_slice();
+        while !rest.is_empty() {
+            let batch = &rest[..rest.len().min(self.settings.batch_size)];
+            let done = within(self.transactions, || {
                 self.applier.check_settings();
                 if !self.applier.dry_run {
                     poll::wait_until_alone(self.applier.settings)?;
@@ -111,9 +114,11 @@ impl Call<'_> {
                     &self.applier,
                     &fetched.source_id,
                     Retry::Due,
+                    Duration::ZERO,
                     batch,
                 )
             })?;
+            rest = &rest[done.results.len()..];
         }
         Ok(())
     }

@@ -1,11 +1,15 @@
 //! The settings `synapsor.*`: their definitions, and a snapshot of their values that everything else works with.
 
 use std::ffi::{CStr, CString};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::pg_sys;
 use synapsor_core::outcome::Policy;
+
+use crate::error::ExtensionError;
+use crate::pg::error::Capture;
 
 type Text = GucSetting<Option<CString>>;
 
@@ -35,6 +39,20 @@ static ADVANCE_GUARD: GucSetting<bool> = GucSetting::<bool>::new(false);
 static ALLOW_CASCADE: GucSetting<bool> = GucSetting::<bool>::new(false);
 static CA_FILE: Text = GucSetting::<Option<CString>>::new(Some(c""));
 static LEDGER_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(90 * 24 * 60);
+
+/// True when a client's options named our settings before the library was there to say who may set them.
+static TAMPERED: AtomicBool = AtomicBool::new(false);
+
+/// Defines one setting, and notices where a client has tried to set it by way of its options (`PGOPTIONS`). Where the
+/// library is not preloaded, such a value hides the operator's until now, and is then refused with a warning, which
+/// leaves the default.
+fn define_watchfully(define: impl FnOnce()) {
+    let capture = Capture::start_with_warnings();
+    define();
+    if capture.finish().sqlstate().as_deref() == Some("42501") {
+        TAMPERED.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Defines every setting, and reserves the prefix, so that a misspelt one is noticed. Called once, when the library
 /// is loaded.
@@ -233,14 +251,16 @@ fn define_applying() {
 }
 
 fn text(name: &'static CStr, short: &'static CStr, long: &'static CStr, setting: &'static Text) {
-    GucRegistry::define_string_guc(
-        name,
-        short,
-        long,
-        setting,
-        GucContext::Suset,
-        GucFlags::empty(),
-    );
+    define_watchfully(|| {
+        GucRegistry::define_string_guc(
+            name,
+            short,
+            long,
+            setting,
+            GucContext::Suset,
+            GucFlags::empty(),
+        );
+    });
 }
 
 fn flag(
@@ -249,14 +269,16 @@ fn flag(
     long: &'static CStr,
     setting: &'static GucSetting<bool>,
 ) {
-    GucRegistry::define_bool_guc(
-        name,
-        short,
-        long,
-        setting,
-        GucContext::Suset,
-        GucFlags::empty(),
-    );
+    define_watchfully(|| {
+        GucRegistry::define_bool_guc(
+            name,
+            short,
+            long,
+            setting,
+            GucContext::Suset,
+            GucFlags::empty(),
+        );
+    });
 }
 
 fn milliseconds(
@@ -275,16 +297,18 @@ fn number(
     (least, most): (i32, i32),
     unit: GucFlags,
 ) {
-    GucRegistry::define_int_guc(
-        name,
-        short,
-        c"",
-        setting,
-        least,
-        most,
-        GucContext::Suset,
-        unit,
-    );
+    define_watchfully(|| {
+        GucRegistry::define_int_guc(
+            name,
+            short,
+            c"",
+            setting,
+            least,
+            most,
+            GucContext::Suset,
+            unit,
+        );
+    });
 }
 
 /// The values of all settings at one moment. An empty text is `None`.
@@ -354,21 +378,28 @@ pub struct ApplySettings {
 
 impl Settings {
     /// Reads the settings as they are now.
-    pub fn now() -> Self {
+    ///
+    /// # Errors
+    /// `CLIENT_SETTINGS_REFUSED` in a session whose client tried to set them without the right to.
+    pub fn now() -> Result<Self, ExtensionError> {
+        if TAMPERED.load(Ordering::Relaxed) {
+            return Err(ExtensionError::ClientSettings);
+        }
         let retention = LEDGER_RETENTION.get();
-        Settings {
+        Ok(Settings {
             control_plane: ControlPlaneSettings::now(),
             applying: ApplySettings::now(),
             max_proposals: count(&MAX_PROPOSALS),
             dry_run: DRY_RUN.get(),
             batch_size: count(&BATCH_SIZE),
             ledger_retention: (retention > 0).then(|| Duration::from_secs(retention as u64 * 60)),
-        }
+        })
     }
 }
 
 impl ControlPlaneSettings {
-    fn now() -> Self {
+    /// Reads them as they are now.
+    pub fn now() -> Self {
         ControlPlaneSettings {
             base_url: value(&BASE_URL).unwrap_or_default(),
             allow_insecure_http: ALLOW_INSECURE_HTTP.get(),

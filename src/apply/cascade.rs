@@ -1,18 +1,18 @@
-//! Deletes that foreign keys would widen: `ON DELETE CASCADE`, `SET NULL` and `SET DEFAULT` change rows that nobody
+//! Deletes and updates that foreign keys would widen: `CASCADE`, `SET NULL` and `SET DEFAULT` change rows that nobody
 //! approved.
 //!
-//! Whether a delete did so is read from Postgres's own counters of this transaction, before and after: that needs no
-//! right on the other tables, and no race can slip between a look and the delete.
+//! Whether a statement did so is read from Postgres's own counters of this transaction, before and after: that needs no
+//! right on the other tables, and no race can slip between a look and the statement.
 
-use pgrx::spi::SpiClient;
+use pgrx::spi::{SpiClient, SpiResult};
 use pgrx::{IntoDatum, Spi, pg_sys};
-use synapsor_core::builder::{Operation, Statement};
+use synapsor_core::builder::{Operation, Role, Statement};
 use synapsor_core::refusal::{Code, Refusal};
 
 use super::failure::Failure;
 use crate::pg::relation::Relation;
 
-/// The counters of the tables that a delete could spread to.
+/// The counters of the tables that a statement could spread to.
 pub struct Watch {
     tables: Vec<pg_sys::Oid>,
     own_table_is_among_them: bool,
@@ -25,7 +25,7 @@ impl Watch {
     /// # Errors
     /// `WRITEBACK_CASCADE_BLOCKED` when Postgres keeps no counters to watch (`track_counts = off`).
     pub fn start(statement: &Statement<'_>, written: Relation) -> Result<Option<Self>, Failure> {
-        if statement.operation != Operation::Delete {
+        if statement.operation == Operation::Insert {
             return Ok(None);
         }
         let own: Vec<_> = written
@@ -33,7 +33,8 @@ impl Watch {
             .iter()
             .map(|part| part.oid)
             .collect();
-        let tables = Spi::connect_mut(|spi| referencing_tables(spi, &own));
+        let tables = Spi::connect_mut(|spi| referencing_tables(spi, statement, &own))
+            .map_err(|error| Refusal::of(Code::CascadeBlocked, error.to_string()))?;
         if tables.is_empty() {
             return Ok(None);
         }
@@ -50,7 +51,7 @@ impl Watch {
         }))
     }
 
-    /// Holds the counters against those before the delete of one row.
+    /// Holds the counters against those before the statement, which changed one row.
     ///
     /// # Errors
     /// `WRITEBACK_CASCADE_BLOCKED: <table>`.
@@ -64,22 +65,46 @@ impl Watch {
     }
 }
 
-/// The tables, with their partitions, whose foreign keys to any of `own` change rows when a row there is deleted.
-fn referencing_tables(spi: &mut SpiClient<'_>, own: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
+/// The tables, with their partitions, whose foreign keys to any of `own` change rows when the statement changes one
+/// there. An update matters to those that refer to a column that it writes; behind a view, whose columns can have other
+/// names, to all.
+fn referencing_tables(
+    spi: &mut SpiClient<'_>,
+    statement: &Statement<'_>,
+    own: &[pg_sys::Oid],
+) -> SpiResult<Vec<pg_sys::Oid>> {
     const QUERY: &str = "
         SELECT DISTINCT coalesce(tree.relid::pg_catalog.oid, c.conrelid)
         FROM pg_catalog.pg_constraint c
         LEFT JOIN LATERAL pg_catalog.pg_partition_tree(c.conrelid) tree ON true
         WHERE c.contype OPERATOR(pg_catalog.=) 'f'::pg_catalog.\"char\"
           AND c.confrelid OPERATOR(pg_catalog.=) ANY ($1)
-          AND c.confdeltype OPERATOR(pg_catalog.=) ANY ('{c,n,d}'::pg_catalog.\"char\"[])";
+          AND CASE WHEN $2 THEN c.confdeltype ELSE c.confupdtype END
+              OPERATOR(pg_catalog.=) ANY ('{c,n,d}'::pg_catalog.\"char\"[])
+          AND ($2 OR NOT EXISTS (
+                  SELECT FROM pg_catalog.pg_class t
+                  WHERE t.oid OPERATOR(pg_catalog.=) c.confrelid AND t.relname OPERATOR(pg_catalog.=) $4)
+              OR EXISTS (
+                  SELECT FROM pg_catalog.pg_attribute a
+                  WHERE a.attrelid OPERATOR(pg_catalog.=) c.confrelid
+                    AND a.attnum OPERATOR(pg_catalog.=) ANY (c.confkey)
+                    AND a.attname OPERATOR(pg_catalog.=) ANY ($3::pg_catalog.name[])))";
+    let is_delete = statement.operation == Operation::Delete;
+    let written = statement
+        .params
+        .iter()
+        .filter(|param| param.role == Role::Written);
+    let columns: Vec<String> = written.map(|param| param.column.to_owned()).collect();
+    let arguments = [
+        own.to_vec().into(),
+        is_delete.into(),
+        columns.into(),
+        statement.table.into(),
+    ];
     // Not `select`, whose snapshot can be older than the lock on the target, and then misses a foreign key.
-    let rows = spi.update(QUERY, None, &[own.to_vec().into()]);
-    let oids = rows.map(|rows| {
-        rows.filter_map(|row| row.get::<pg_sys::Oid>(1).ok().flatten())
-            .collect()
-    });
-    oids.unwrap_or_default()
+    let rows = spi.update(QUERY, None, &arguments)?;
+    rows.filter_map(|row| row.get::<pg_sys::Oid>(1).transpose())
+        .collect()
 }
 
 /// Rows of these tables that this transaction has deleted or updated so far.

@@ -39,7 +39,7 @@ pub fn execute(
     let spi = Connection::open();
     let target = Target::open(statement)?;
     let values = Values::bind(&target, &statement.params, column_at_work)?;
-    let plan = spi.prepare(&with_returning(statement), &values.types);
+    let plan = spi.prepare(&with_returning(statement, &target), &values.types);
     let written = target.require_writable(&plan)?;
     let watch = match settings.allow_cascade {
         true => None,
@@ -94,32 +94,39 @@ impl Values {
 }
 
 /// An update also returns two flags: whether key and tenant are still the guarded ones, and whether the conflict
-/// column still has the guarded value. Both compare with parameters that the statement has anyway.
-fn with_returning(statement: &Statement<'_>) -> String {
-    if statement.operation != Operation::Update {
+/// column still has the guarded value. An insert returns whether the tenant is the proposal's, where the role may read
+/// it. All compare with parameters that the statement has anyway.
+fn with_returning(statement: &Statement<'_>, target: &Target) -> String {
+    let equals = |(n, param): (usize, &Param<'_>)| format!("\"{}\" = ${}", param.column, n + 1);
+    let numbered = || statement.params.iter().enumerate();
+    let with_role = |role| numbered().filter(move |(_, param)| param.role == role);
+    let identity: Vec<_> = match statement.operation {
+        Operation::Delete => return statement.sql.clone(),
+        Operation::Update => with_role(Role::Key)
+            .chain(with_role(Role::Tenant))
+            .map(equals)
+            .collect(),
+        Operation::Insert => numbered()
+            .filter(|(_, param)| Some(param.column) == statement.tenant_column)
+            .filter(|(_, param)| target.may_select(param.column))
+            .map(equals)
+            .collect(),
+    };
+    if identity.is_empty() {
         return statement.sql.clone();
     }
-    let numbered = || statement.params.iter().enumerate();
-    let identity: Vec<_> = numbered()
-        .filter(|(_, param)| matches!(param.role, Role::Key | Role::Tenant))
-        .map(|(n, param)| format!("\"{}\" = ${}", param.column, n + 1))
-        .collect();
-    let conflict = numbered()
-        .find(|(_, param)| param.role == Role::Conflict)
-        .map(|(n, param)| format!("\"{}\" = ${}", param.column, n + 1))
-        .or_else(|| {
-            statement
-                .null_conflict_column
-                .map(|column| format!("\"{column}\" IS NULL"))
-        });
+    let conflict = with_role(Role::Conflict).next().map(equals);
+    let null_conflict = statement
+        .null_conflict_column
+        .map(|column| format!("\"{column}\" IS NULL"));
     let mut sql = format!("{} RETURNING ({})", statement.sql, identity.join(" AND "));
-    if let Some(conflict) = conflict {
+    if let Some(conflict) = conflict.or(null_conflict) {
         sql.push_str(&format!(", ({conflict})"));
     }
     sql
 }
 
-/// Reads the flags of an update.
+/// Reads the flags of an update or an insert.
 ///
 /// # Errors
 /// `WRITEBACK_GUARDED_COLUMN_CHANGED` when a trigger gave the row another key or tenant.
@@ -200,8 +207,17 @@ fn advance_guard(
         .enumerate()
         .map(|(n, p)| format!("\"{}\" = ${}", p.column, n + 1))
         .collect();
+    let compared = statement
+        .params
+        .iter()
+        .find(|param| param.role == Role::Conflict);
+    let params: Vec<_> = params.into_iter().chain(compared.copied()).collect();
+    let differs = match compared {
+        Some(_) => format!("(\"{column}\" = ${}) IS NOT TRUE", params.len()),
+        None => format!("\"{column}\" IS NOT NULL"),
+    };
     let sql = format!(
-        "UPDATE \"{}\".\"{}\" SET \"{column}\" = {next} WHERE {} RETURNING \"{column}\" IS NOT NULL",
+        "UPDATE \"{}\".\"{}\" SET \"{column}\" = {next} WHERE {} RETURNING {differs}",
         statement.schema,
         statement.table,
         guards.join(" AND "),

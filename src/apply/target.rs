@@ -54,6 +54,9 @@ impl Target {
         if written.kind() == b'v' {
             return Err(self.unsupported("is a view with INSTEAD OF triggers"));
         }
+        if written.oid == self.relation.oid && written.is_row_security_bypassed() {
+            return Err(Code::RowSecurityBypassed.into());
+        }
         for part in written.with_partitions() {
             if part.kind() == b'f' {
                 return Err(self.unsupported(
@@ -73,6 +76,11 @@ impl Target {
         self.relation
             .column(name)
             .ok_or_else(|| Failure::of_sqlstate("42703", &format!(", column {name}")))
+    }
+
+    /// True when the current role may read a column.
+    pub fn may_select(&self, column: &str) -> bool {
+        self.relation.may_select(column)
     }
 
     /// Turns a parameter into a value of its column's type.

@@ -28,7 +28,7 @@ pub fn argument(param: &Param<'_>, column: ColumnType) -> Result<Argument, Failu
         .map_err(|_| Failure::of_sqlstate("22021", &format!(", column {}", param.column)))?;
     let (base, modifier) = types::base_type(column.oid, column.modifier);
     let not_exact = || Refusal::of(Code::ValueNotExact, param.column).into();
-    if types::is_cut(base, &text) {
+    if types::is_cut(base, &text) || types::loses_its_zone(base, &text) {
         return Err(not_exact());
     }
     if param.role != Role::Written {

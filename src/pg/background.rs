@@ -74,6 +74,22 @@ pub fn connect(database: pg_sys::Oid, role: pg_sys::Oid) {
         pg_sys::BackgroundWorkerUnblockSignals();
         pg_sys::BackgroundWorkerInitializeConnectionByOid(database, role, flags);
     }
+    // Whatever the database's or the role's defaults are.
+    for (name, value) in [
+        (c"default_transaction_read_only", c"off"),
+        (c"default_transaction_isolation", c"read committed"),
+        (c"default_transaction_deferrable", c"off"),
+    ] {
+        // SAFETY: constants.
+        unsafe {
+            pg_sys::SetConfigOption(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_SUSET,
+                pg_sys::GucSource::PGC_S_OVERRIDE,
+            );
+        }
+    }
 }
 
 /// Says in `pg_stat_activity` what the worker is doing.

@@ -20,25 +20,42 @@ pub struct PgError {
     pub column: Option<String>,
     /// The data type concerned.
     pub data_type: Option<String>,
+    /// Raised because the backend was interrupted.
+    is_interrupt: bool,
 }
 
 /// The parts of an error that only Postgres's own error data has.
 #[derive(Clone, Debug, Default)]
 pub struct Details {
     sqlstate: Option<c_int>,
+    message: Option<String>,
     constraint: Option<String>,
     column: Option<String>,
     data_type: Option<String>,
 }
 
+impl Details {
+    /// The SQLSTATE of the last message; `None` when there was none.
+    pub fn sqlstate(&self) -> Option<String> {
+        self.sqlstate.map(unpack_sqlstate)
+    }
+}
+
 impl PgError {
-    /// Puts together what pgrx caught and what was captured of the same error.
+    /// Puts together what pgrx caught and what was captured of the same error. What was captured is of another one
+    /// where a trigger raised an error again that it had caught before: Postgres then calls no callback.
     pub fn of(cause: &CaughtError, details: Details) -> Self {
         let (CaughtError::PostgresError(report)
         | CaughtError::ErrorReport(report)
         | CaughtError::RustPanic {
             ereport: report, ..
         }) = cause;
+        let is_the_same = details.message.as_deref() == Some(report.message());
+        let details = if is_the_same {
+            details
+        } else {
+            Details::default()
+        };
         let code = details.sqlstate.unwrap_or(report.sql_error_code() as c_int);
         PgError {
             sqlstate: unpack_sqlstate(code),
@@ -47,17 +64,15 @@ impl PgError {
             constraint: details.constraint,
             column: details.column,
             data_type: details.data_type,
+            is_interrupt: report.function_name() == Some("ProcessInterrupts"),
         }
     }
 
-    /// True for what must end the caller's transaction whatever we think of it: a cancel, a shutdown, a lost
-    /// connection, a corrupted database, and an error of our own making (assertions and the like).
-    pub fn must_propagate(&self) -> bool {
-        matches!(
-            self.sqlstate.as_str(),
-            "57014" | "57P01" | "57P02" | "57P03" | "57P04" | "57P05"
-        ) || self.sqlstate.starts_with("XX001")
-            || self.sqlstate.starts_with("XX002")
+    /// True for a cancel of this backend: by its user, by a time-out of his, by a shutdown. It ends the caller's
+    /// transaction whatever we think of it. An error that only borrows the code (a trigger that raises it, a foreign
+    /// server that passes its own on) is like any other.
+    pub fn is_cancel(&self) -> bool {
+        self.sqlstate == "57014" && self.is_interrupt
     }
 }
 
@@ -76,6 +91,9 @@ pub struct Capture(Box<Frame>);
 
 struct Frame {
     callback: pg_sys::ErrorContextCallback,
+    lowest_level: c_int,
+    /// To be put back.
+    client_min_messages: Option<c_int>,
     details: Details,
 }
 
@@ -86,10 +104,28 @@ unsafe extern "C-unwind" {
 }
 
 impl Capture {
-    /// Starts capturing.
+    /// Starts capturing errors.
     pub fn start() -> Self {
+        Self::from_level(pg_sys::PGERROR as c_int)
+    }
+
+    /// Starts capturing errors and warnings. The client is sent warnings meanwhile, even when it asked not to be:
+    /// what goes nowhere is not even put together.
+    pub fn start_with_warnings() -> Self {
+        let mut capture = Self::from_level(pg_sys::WARNING as c_int);
+        // SAFETY: plain reads and writes of a setting's variable, put back in the drop.
+        unsafe {
+            capture.0.client_min_messages = Some(pg_sys::client_min_messages);
+            pg_sys::client_min_messages = pg_sys::WARNING as c_int;
+        }
+        capture
+    }
+
+    fn from_level(lowest_level: c_int) -> Self {
         let mut frame = Box::new(Frame {
             callback: pg_sys::ErrorContextCallback::default(),
+            lowest_level,
+            client_min_messages: None,
             details: Details::default(),
         });
         // SAFETY: the frame is boxed, so that its address holds until `finish` or `drop` unlinks it.
@@ -111,22 +147,31 @@ impl Capture {
 impl Drop for Capture {
     fn drop(&mut self) {
         // SAFETY: callbacks are linked and unlinked like a stack; ours is the innermost again.
-        unsafe { pg_sys::error_context_stack = self.0.callback.previous };
+        unsafe {
+            pg_sys::error_context_stack = self.0.callback.previous;
+            if let Some(level) = self.0.client_min_messages {
+                pg_sys::client_min_messages = level;
+            }
+        }
     }
 }
 
 /// Called by Postgres for every message, NOTICEs included, while `CurrentMemoryContext` is `ErrorContext`.
 unsafe extern "C-unwind" fn capture(frame: *mut c_void) {
     // SAFETY: `arg` is the boxed frame, alive as long as it is linked. CopyErrorData wants another context than
-    // ErrorContext; the transaction's is there whenever a statement runs.
+    // ErrorContext.
     unsafe {
         let frame = &mut *frame.cast::<Frame>();
         let error_context = pg_sys::CurrentMemoryContext;
-        pg_sys::CurrentMemoryContext = pg_sys::TopTransactionContext;
+        pg_sys::CurrentMemoryContext = match pg_sys::TopTransactionContext {
+            none if none.is_null() => pg_sys::TopMemoryContext,
+            context => context,
+        };
         let edata = CopyErrorData();
-        if (*edata).elevel >= pg_sys::PGERROR as c_int {
+        if (*edata).elevel >= frame.lowest_level {
             frame.details = Details {
                 sqlstate: Some((*edata).sqlerrcode),
+                message: text((*edata).message),
                 constraint: text((*edata).constraint_name),
                 column: text((*edata).column_name),
                 data_type: text((*edata).datatype_name),

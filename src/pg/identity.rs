@@ -31,7 +31,7 @@ impl ActingAs {
     /// HOLD and triggers that are deferred (`SECURITY_RESTRICTED_OPERATION`). A user who is the role has nothing to fear.
     pub fn untrusted(role: pg_sys::Oid) -> Self {
         let acting = ActingAs::role(role);
-        if acting.user != role {
+        if acting.user != role || session_role() != role {
             let restricted =
                 pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
             // SAFETY: writes the backend's state, which the drop puts back.

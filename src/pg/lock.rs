@@ -28,7 +28,7 @@ pub fn try_for_transaction(subject: Subject) -> bool {
 
 /// Takes the lock for as long as the result lives; `None` when another session has it.
 pub fn try_for_session(subject: Subject) -> Option<SessionLock> {
-    acquire(subject, true, true).then_some(SessionLock { subject })
+    acquire(subject, true, true).then(|| SessionLock { subject })
 }
 
 /// Takes the lock for as long as the result lives, waiting for it as long as it takes. A cancel ends the wait.

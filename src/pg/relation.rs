@@ -64,6 +64,30 @@ impl Relation {
         unsafe { pg_sys::get_rel_persistence(self.oid) as u8 }
     }
 
+    /// True when it has row security that does not bind the current role, since that owns it.
+    pub fn is_row_security_bypassed(self) -> bool {
+        /// `RLS_NONE_ENV` of utils/rls.h: enabled, but not for this role. (`RLS_NONE` is "not enabled".)
+        const RLS_NONE_ENV: i32 = 1;
+        // SAFETY: a catalog look-up, for the current role.
+        unsafe { pg_sys::check_enable_rls(self.oid, pg_sys::InvalidOid, true) == RLS_NONE_ENV }
+    }
+
+    /// True when the current role may read a column, and so may have it returned.
+    pub fn may_select(self, column: &str) -> bool {
+        let Ok(name) = CString::new(column) else {
+            return false;
+        };
+        // SAFETY: catalog look-ups, for the current role.
+        unsafe {
+            let (role, select) = (pg_sys::GetUserId(), u64::from(pg_sys::ACL_SELECT));
+            let number = pg_sys::get_attnum(self.oid, name.as_ptr());
+            let of_table = pg_sys::pg_class_aclcheck(self.oid, role, select as _);
+            of_table == pg_sys::AclResult::ACLCHECK_OK
+                || pg_sys::pg_attribute_aclcheck(self.oid, number, role, select as _)
+                    == pg_sys::AclResult::ACLCHECK_OK
+        }
+    }
+
     /// True when rules make statements that write to it other ones, or add some.
     pub fn has_rules_for_writing(self) -> bool {
         // SAFETY: the relation is locked; its rules live as long as it is open.

@@ -22,8 +22,8 @@ pub enum Ending<T> {
 
 /// Runs `work` in a subtransaction. A Postgres error inside undoes it and comes back as a value.
 ///
-/// Cancels and shutdowns are never swallowed: they are raised again, and so is a Rust panic, which is a bug of ours.
-/// The exception is a cancel that `is_our_time_limit` claims.
+/// A cancel is never swallowed: it is raised again, and so is a Rust panic, which is a bug of ours. (A shutdown is FATAL,
+/// and does not come by here.) The exception is a cancel that `is_our_time_limit` claims.
 pub fn run<T>(
     work: impl FnOnce() -> Ending<T>,
     is_our_time_limit: impl Fn(&PgError) -> bool,
@@ -47,7 +47,7 @@ pub fn run<T>(
             let error = PgError::of(&cause, details);
             subtransaction.roll_back();
             let is_bug = matches!(cause, CaughtError::RustPanic { .. });
-            if is_bug || error.must_propagate() && !is_our_time_limit(&error) {
+            if is_bug || error.is_cancel() && !is_our_time_limit(&error) {
                 cause.rethrow();
             }
             Err(error)

@@ -13,9 +13,13 @@ pub trait Transactions {
 
 /// Runs a step in a transaction. An error inside is raised, and aborts it; an error that is returned commits what was
 /// done before it.
+///
+/// What the step allocates from Postgres is freed with it: a procedure's own memory lives as long as its CALL.
 pub fn within<T>(transactions: &dyn Transactions, step: impl FnOnce() -> T) -> T {
     transactions.begin();
+    let scratch = Scratch::open();
     let result = step();
+    drop(scratch);
     transactions.end();
     result
 }
@@ -26,6 +30,21 @@ pub struct CallersTransaction;
 impl Transactions for CallersTransaction {
     fn begin(&self) {}
     fn end(&self) {}
+}
+
+/// A background worker's own, for waiting: without a snapshot, which would keep vacuum from its work meanwhile.
+pub struct WorkersWaits;
+
+impl Transactions for WorkersWaits {
+    fn begin(&self) {
+        // SAFETY: outside any transaction, on the main thread.
+        unsafe { pg_sys::StartTransactionCommand() };
+    }
+
+    fn end(&self) {
+        // SAFETY: pairs with `begin`.
+        unsafe { pg_sys::CommitTransactionCommand() };
+    }
 }
 
 /// A background worker's own.
@@ -92,5 +111,39 @@ impl Drop for ProceduresTransactions {
     fn drop(&mut self) {
         // SAFETY: closes the connection of `open`.
         unsafe { pg_sys::SPI_finish() };
+    }
+}
+
+/// A memory context for one step.
+struct Scratch {
+    context: pg_sys::MemoryContext,
+    before: pg_sys::MemoryContext,
+}
+
+impl Scratch {
+    fn open() -> Self {
+        // SAFETY: a child of the current context, and so gone with it at the latest; the name is a constant.
+        unsafe {
+            let before = pg_sys::CurrentMemoryContext;
+            let context = pg_sys::AllocSetContextCreateInternal(
+                before,
+                c"synapsor_writeback step".as_ptr(),
+                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+            );
+            pg_sys::MemoryContextSwitchTo(context);
+            Scratch { context, before }
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // SAFETY: nothing of the step's outlives it; also when an error unwinds, the current context is put back first.
+        unsafe {
+            pg_sys::MemoryContextSwitchTo(self.before);
+            pg_sys::MemoryContextDelete(self.context);
+        }
     }
 }

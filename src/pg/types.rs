@@ -100,6 +100,24 @@ pub fn is_cut(type_oid: pg_sys::Oid, text: &CString) -> bool {
     }
 }
 
+/// True when a type would drop the time zone, or a time of day, that a text names: `timestamp` and `date` read
+/// `2026-05-27T23:00+05:00` and forget the rest without a word. The session's time zone must be UTC.
+pub fn loses_its_zone(type_oid: pg_sys::Oid, text: &CString) -> bool {
+    const MICROSECONDS_OF_A_DAY: i64 = 86_400_000_000;
+    if !text.as_bytes().contains(&b':') {
+        return false;
+    }
+    let moment = || input(pg_sys::TIMESTAMPTZOID, -1, text).value() as i64;
+    match type_oid {
+        pg_sys::TIMESTAMPOID => input(type_oid, -1, text).value() as i64 != moment(),
+        pg_sys::DATEOID => {
+            let days = i64::from(input(type_oid, -1, text).value() as i32);
+            days * MICROSECONDS_OF_A_DAY != moment()
+        }
+        _ => false,
+    }
+}
+
 unsafe extern "C-unwind" {
     /// parser/parse_oper.c: the operator that `left name right` would mean now, or 0.
     fn compatible_oper_opid(
@@ -111,16 +129,17 @@ unsafe extern "C-unwind" {
 }
 
 /// True when `a = b`, written without a schema, would not mean the type's own equality: some other `=` comes first
-/// in the search path, or the type has one that is not an equality at all (`box` compares areas). A type without any
-/// `=` is not shadowed; Postgres says so itself.
+/// in the search path, be it for a domain or for the type below it, or the type has one that is not an equality at all
+/// (`box` compares areas). A type without any `=` is not shadowed; Postgres says so itself.
 pub fn is_equality_shadowed(type_oid: pg_sys::Oid) -> bool {
     // SAFETY: catalog look-ups, the foreign one under pgrx's guard; the list lives in the current memory context.
     unsafe {
         let name = pg_sys::makeString(pg_sys::pstrdup(c"=".as_ptr()));
         let names = pg_sys::lappend(std::ptr::null_mut(), name.cast());
+        let in_effect = pg_sys::ffi::pg_guard_ffi_boundary(|| {
+            compatible_oper_opid(names, type_oid, type_oid, true)
+        });
         let base = pg_sys::getBaseType(type_oid);
-        let in_effect =
-            pg_sys::ffi::pg_guard_ffi_boundary(|| compatible_oper_opid(names, base, base, true));
         let entry = pg_sys::lookup_type_cache(base, pg_sys::TYPECACHE_EQ_OPR as i32);
         in_effect != (*entry).eq_opr
     }

@@ -21,7 +21,7 @@ mod tests {
     /// What the settings say of the role.
     fn resolve() -> Result<String, String> {
         let owner = Ledger::open().unwrap().owner();
-        ApplyRole::resolve(&Settings::now().applying, owner)
+        ApplyRole::resolve(&Settings::now().unwrap().applying, owner)
             .map(|role| role.name)
             .map_err(|error| error.to_string())
     }

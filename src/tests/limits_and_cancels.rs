@@ -98,16 +98,14 @@ mod tests {
     }
 
     #[pg_test]
-    fn a_shutdown_is_never_swallowed() {
+    fn an_error_that_only_borrows_a_cancels_code_harms_its_own_proposal_only() {
         let shop = Shop::with_tickets();
         for code in ["57014", "57P01", "57P02", "57P03"] {
-            shop.trigger(
-                "BEFORE UPDATE",
-                "tickets",
-                &format!("RAISE EXCEPTION 'x' USING ERRCODE = '{code}';"),
-            );
-            let error = apply_inside(&shop, &close(1)).expect_err("it comes through");
-            assert_eq!(error.sqlstate, code);
+            let raise = format!("RAISE EXCEPTION 'x' USING ERRCODE = '{code}';");
+            shop.trigger("BEFORE UPDATE", "tickets", &raise);
+            let decision = shop.apply(&close(1));
+            assert_eq!(decision.status, Status::Retrying, "{decision:?}");
+            assert_eq!(decision.failure.unwrap().sqlstate.unwrap(), code);
             shop.without_triggers("tickets");
         }
         shop.applied(&close(1));

@@ -75,6 +75,23 @@ mod tests {
     }
 
     #[pg_test]
+    fn an_equality_for_a_domain_or_the_type_below_it_is_refused() {
+        for type_name in ["code", "varchar"] {
+            let shop = Shop::open();
+            shop.run(&format!(
+                "CREATE DOMAIN code AS varchar(9);
+                 CREATE TABLE codes (id int PRIMARY KEY, c code, note text);
+                 INSERT INTO codes VALUES (1, 'a', 'x');
+                 CREATE FUNCTION yes({type_name}, {type_name}) RETURNS bool LANGUAGE sql AS 'SELECT true';
+                 CREATE OPERATOR = (LEFTARG = {type_name}, RIGHTARG = {type_name}, FUNCTION = yes);"
+            ));
+            let error = shop.failed(&delete("codes").key("c", text("zzz")));
+            assert_eq!(error, "WRITEBACK_OPERATOR_SHADOWED: c", "{type_name}");
+            shop.close();
+        }
+    }
+
+    #[pg_test]
     fn an_equality_out_of_the_way_harms_nothing() {
         let shop = with_hostile_equality("varchar", "public");
         let change = update("ledgers").key("id", 1).conflict("v", text("a"));

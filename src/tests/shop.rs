@@ -184,13 +184,13 @@ impl Shop {
             })
             .collect();
         let done = self.with_applier(dry_run, |ledger, applier| {
-            Batch::run(ledger, applier, "src_1", retry, &listed)
+            Batch::run(ledger, applier, "src_1", retry, std::time::Duration::MAX, &listed)
         });
         done.unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn with_applier<T>(&self, dry_run: bool, work: impl FnOnce(&Ledger, &Applier<'_>) -> T) -> T {
-        let settings = Settings::now().applying;
+        let settings = Settings::now().unwrap().applying;
         let ledger = Ledger::open().expect("the ledger is there");
         let role = ApplyRole::resolve(&settings, ledger.owner());
         let role = role.unwrap_or_else(|error| panic!("{error}"));

@@ -171,7 +171,7 @@ mod tests {
 
     #[pg_test]
     fn a_cancel_is_raised_again_unless_it_is_ours() {
-        let cancel = "DO $$ BEGIN RAISE EXCEPTION 'stop' USING ERRCODE = '57014'; END $$";
+        let cancel = "SELECT pg_cancel_backend(pg_backend_pid()); SELECT pg_sleep(30);";
         let work = || Ending::Keep(Spi::run(cancel));
         let claimed = subtransaction::run(work, |error| error.sqlstate == "57014");
         assert_eq!(claimed.expect_err("claimed").sqlstate, "57014");
@@ -179,6 +179,13 @@ mod tests {
             || Ending::Keep(subtransaction::run(work, |_| false).is_ok()),
             |_| true,
         );
-        assert_eq!(outer.expect_err("raised again").message, "stop");
+        let message = outer.expect_err("raised again").message;
+        assert_eq!(message, "canceling statement due to user request");
+    }
+
+    #[pg_test]
+    fn an_error_that_borrows_a_cancels_code_is_no_cancel() {
+        let raised = run("DO $$ BEGIN RAISE EXCEPTION 'stop' USING ERRCODE = '57014'; END $$");
+        assert_eq!(raised.expect_err("raised").message, "stop");
     }
 }

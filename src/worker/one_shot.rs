@@ -12,8 +12,8 @@ use crate::delivery;
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
 use crate::pg::lock::{self, Subject};
-use crate::pg::transactions::{WorkersTransactions, within};
-use crate::pg::{background, dsm, identity};
+use crate::pg::transactions::{WorkersTransactions, WorkersWaits, within};
+use crate::pg::{background, dsm};
 use crate::settings::ControlPlaneSettings;
 
 thread_local! {
@@ -25,16 +25,16 @@ thread_local! {
 }
 
 /// Starts the worker when the current transaction commits. The worker talks to the control plane of `settings`, which may
-/// be set for this session alone.
-pub fn start_after_commit(settings: &ControlPlaneSettings) {
+/// be set for this session alone. It acts as the ledger's owner, and runs nothing but our fixed statements on the ledger.
+pub fn start_after_commit(settings: &ControlPlaneSettings, ledger: Ledger) {
     hand_over(serde_json::to_string(settings).unwrap_or_default());
     if ASKED.replace(true) {
         return;
     }
     // pgrx keeps the callback over a PREPARE, for a transaction that asked for nothing.
-    register_xact_callback(PgXactCallbackEvent::PreCommit, || {
+    register_xact_callback(PgXactCallbackEvent::PreCommit, move || {
         if ASKED.replace(false) {
-            start();
+            start(ledger);
         }
     });
     register_xact_callback(PgXactCallbackEvent::Abort, || ASKED.set(false));
@@ -55,7 +55,7 @@ fn hand_over(text: String) {
 }
 
 /// Before the commit, since a failure after it would take the server down. The worker waits for the commit.
-fn start() {
+fn start(ledger: Ledger) {
     // SAFETY: plain reads.
     let (xid, database) = unsafe { (pg_sys::GetTopTransactionIdIfAny(), pg_sys::MyDatabaseId) };
     let handle = HANDED_OVER.with(|kept| {
@@ -63,11 +63,10 @@ fn start() {
             .as_ref()
             .map_or(0, |(_, segment)| segment.handle())
     });
-    let role = identity::session_role();
     let extra = format!(
         "{} {} {} {handle}",
         database.to_u32(),
-        role.to_u32(),
+        ledger.owner().to_u32(),
         xid.into_inner()
     );
     let started = background::start_once(&background::Start {
@@ -120,7 +119,7 @@ pub extern "C-unwind" fn synapsor_reporter_main(_argument: pg_sys::Datum) {
     // Before the wait: the session that made the segment may leave as soon as it has committed.
     let settings = within(&WorkersTransactions, || settings(orders.settings_handle));
     if orders.xid != 0 {
-        within(&WorkersTransactions, || {
+        within(&WorkersWaits, || {
             background::wait_for_transaction(orders.xid)
         });
     }
@@ -135,7 +134,7 @@ fn settings(handle: u32) -> ControlPlaneSettings {
     let handed_over = (handle != 0).then(|| dsm::read(handle)).flatten();
     handed_over
         .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or_else(|| crate::settings::Settings::now().control_plane)
+        .unwrap_or_else(ControlPlaneSettings::now)
 }
 
 /// Delivers what is due. When another session is delivering, one worker waits for it, for what it may have missed;
@@ -147,7 +146,7 @@ fn deliver(settings: &ControlPlaneSettings) -> Result<(), ExtensionError> {
             let Some(_next) = lock::try_for_session(Subject::NextDelivery) else {
                 return Ok(());
             };
-            within(&WorkersTransactions, || {
+            within(&WorkersWaits, || {
                 lock::wait_for_session(Subject::Delivering)
             })
         }

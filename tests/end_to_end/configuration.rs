@@ -466,7 +466,10 @@ fn a_setting_changes_what_an_open_session_does_after_a_reload() {
     stage.approve_closing(1..=3);
     let mut superuser = stage.database.connect();
     // Before 16, ALTER SYSTEM knows the settings only once the session has loaded the library.
-    for statement in ["LOAD 'synapsor_writeback'", "ALTER SYSTEM SET synapsor.dry_run = on"] {
+    for statement in [
+        "LOAD 'synapsor_writeback'",
+        "ALTER SYSTEM SET synapsor.dry_run = on",
+    ] {
         superuser.batch_execute(statement).unwrap();
     }
     stage.database.execute("SELECT pg_reload_conf()");

@@ -87,10 +87,7 @@ fn poll_with_reports_pending(stage: &Stage) {
         .simulator
         .inject(Rule::on(Endpoint::Report, Fault::status(503)));
     stage.poll();
-    let tried = stage
-        .simulator
-        .wait_for(|c| c.calls(Endpoint::Report) > 0, PATIENCE);
-    assert!(tried);
+    stage.wait_for_a_failed_report();
     assert_eq!(stage.ledger("report_state = 'pending'"), COUNT);
 }
 

@@ -137,9 +137,7 @@ fn the_procedure_and_reports_can_be_cancelled_at_once_as_well() {
         .inject(Rule::on(Endpoint::Report, Fault::status(500)));
     stage.approve_closing(4..=4);
     stage.poll();
-    wait_for("a report is owed", PATIENCE, || {
-        stage.ledger("report_error IS NOT NULL") == 1
-    });
+    stage.wait_for_a_failed_report();
     stage.simulator.clear_faults();
     let call = hanging_in(&stage, Endpoint::Report, "SELECT synapsor_report_once()");
     let asked = Instant::now();
@@ -161,13 +159,13 @@ fn a_worker_that_hangs_in_a_report_can_be_terminated_and_its_reports_stay_owed()
             .simulator
             .wait_for(|c| c.calls(Endpoint::Report) > 0, PATIENCE)
     );
-    let worker = "SELECT count(*) FROM pg_stat_activity
-                  WHERE backend_type = 'synapsor_writeback reporter' AND datname = current_database()";
-    assert_eq!(stage.database.value::<i64>(worker), 1);
-    let terminate = worker.replace("count(*)", "bool_and(pg_terminate_backend(pid))");
-    assert!(stage.database.value::<bool>(&terminate));
+    assert_eq!(stage.reporters(), 1);
+    stage.database.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE backend_type = 'synapsor_writeback reporter' AND datname = current_database()",
+    );
     wait_for("the worker ends", Duration::from_secs(1), || {
-        stage.database.value::<i64>(worker) == 0
+        stage.reporters() == 0
     });
     assert_eq!(stage.ledger("report_state = 'pending'"), 1);
     stage.simulator.clear_faults();

@@ -22,15 +22,6 @@ fn passing_faults() -> Vec<(&'static str, Fault)> {
     ]
 }
 
-/// Waits until the one-shot worker's report has met the fault, and the ledger knows.
-fn wait_for_a_failed_report(stage: &Stage) {
-    wait_for("the report fails", PATIENCE, || {
-        stage
-            .ledger("report_state = 'pending' AND report_attempts = 1 AND report_error IS NOT NULL")
-            == 1
-    });
-}
-
 /// The proposal is applied once, as `count` shows, and told truly, after one report that failed.
 fn assert_reported_late_but_truly(proposal: &Proposal, count: &str) {
     for (name, fault) in passing_faults() {
@@ -44,7 +35,7 @@ fn assert_reported_late_but_truly(proposal: &Proposal, count: &str) {
         stage.approve(proposal);
         let mut operator = stage.operator();
         operator.poll();
-        wait_for_a_failed_report(&stage);
+        stage.wait_for_a_failed_report();
         // Polling again delivers first, and then finds nothing to apply.
         operator.poll();
         assert_eq!(
@@ -146,7 +137,7 @@ fn a_wait_that_the_control_plane_asks_for_is_kept_by_the_procedure() {
     stage.approve(close(1));
     let mut operator = stage.operator();
     operator.poll();
-    wait_for_a_failed_report(&stage);
+    stage.wait_for_a_failed_report();
     assert_eq!(
         stage.ledger("next_report_at > now() + interval '59 minutes'"),
         1
@@ -186,9 +177,7 @@ fn a_control_plane_that_is_down_after_the_commit_is_told_when_it_is_back() {
     operator.poll();
     stage.simulator.go_down();
     operator.run("COMMIT");
-    wait_for("a report is tried", PATIENCE, || {
-        stage.ledger("report_attempts > 0") > 0
-    });
+    stage.wait_for_a_failed_report();
     let answer = operator.report();
     assert_eq!(
         (&answer["ok"], &answer["pending"]),

@@ -102,6 +102,24 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// How many one-shot workers are there.
+    pub fn reporters(&self) -> i64 {
+        self.database.value(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE backend_type = 'synapsor_writeback reporter' AND datname = current_database()",
+        )
+    }
+
+    /// Waits until the one-shot worker has tried to report, and has left: it failed, and nobody tries again by himself.
+    pub fn wait_for_a_failed_report(&self) {
+        wait_for("a report fails", PATIENCE, || {
+            self.ledger("report_state = 'pending' AND report_error IS NOT NULL") > 0
+        });
+        wait_for("the reporter leaves", PATIENCE, || self.reporters() == 0);
+    }
+}
+
 /// A session of the operator.
 pub struct Operator(pub Client);
 

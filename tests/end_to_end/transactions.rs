@@ -116,11 +116,7 @@ fn a_report_owed_from_before_is_marked_only_if_the_transaction_commits_and_sent_
     stage.approve(close(1));
     let mut operator = stage.operator();
     operator.poll();
-    assert!(
-        stage
-            .simulator
-            .wait_for(|c| c.calls(Endpoint::Report) > 0, crate::stage::PATIENCE)
-    );
+    stage.wait_for_a_failed_report();
     stage.simulator.withdraw(down);
     operator.run("BEGIN");
     operator.report();

@@ -71,6 +71,8 @@ pub struct Statement<'p> {
     pub sql: String,
     /// One for each placeholder.
     pub params: Vec<Param<'p>>,
+    /// The proposal's tenant column.
+    pub tenant_column: Option<&'p str>,
     /// The conflict column, when the guard compares it with null, which takes no parameter.
     pub null_conflict_column: Option<&'p str>,
     /// Which guards the statement carries.
@@ -198,6 +200,7 @@ impl<'p> Draft<'p> {
             table: self.table,
             sql: self.sql,
             params: self.params,
+            tenant_column: self.proposal.tenant_column.as_deref(),
             null_conflict_column: self.null_conflict_column,
             guards: self.guards,
         }
@@ -223,11 +226,7 @@ impl<'p> Draft<'p> {
         self.params
             .extend(self.proposal.changes.iter().map(written));
         if let (Some(column), Some(value)) = (appended, tenant) {
-            self.params.push(Param {
-                column,
-                value,
-                role: Role::Tenant,
-            });
+            self.params.push(written((column, value)));
         }
         for n in 1..=self.params.len() {
             self.sql.push_str(if n == 1 { "" } else { ", " });

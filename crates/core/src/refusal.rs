@@ -47,6 +47,8 @@ pub enum Code {
     ValueNotExact,
     /// A trigger changed a key or tenant column of the row while it was written.
     GuardedColumnChanged,
+    /// The table has row security, which does not bind the role that writes, because it owns the table.
+    RowSecurityBypassed,
     /// A guard would not compare with its type's own equality, because another `=` comes first in the search path.
     OperatorShadowed,
 }
@@ -76,6 +78,7 @@ impl Code {
             Code::ValueTypeMismatch => "WRITEBACK_VALUE_TYPE_MISMATCH",
             Code::ValueNotExact => "WRITEBACK_VALUE_NOT_EXACT",
             Code::GuardedColumnChanged => "WRITEBACK_GUARDED_COLUMN_CHANGED",
+            Code::RowSecurityBypassed => "WRITEBACK_ROW_SECURITY_BYPASSED",
             Code::OperatorShadowed => "WRITEBACK_OPERATOR_SHADOWED",
         }
     }

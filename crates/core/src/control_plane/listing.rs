@@ -25,7 +25,7 @@ const MAX_PAGES: usize = 1000;
 /// The approved proposals, a page at a time, in the server's order: an iterator of pages, each a vector of [`Listed`].
 ///
 /// It always ends: after `max_proposals` of ours, after a cursor that was there before, after some pages without
-/// anything new, after very much that is not ours, and after the first error.
+/// anything new, after very much that is not ours, after as many bytes as one answer may have, and after the first error.
 ///
 /// What is listed twice with the same id and the same effect comes once; the same id with another effect comes again,
 /// for the ledger to refuse. What is not ours does not count towards `max_proposals`, so that a server which ignores
@@ -39,6 +39,8 @@ pub struct Listing<'c> {
     /// How many of ours may still come.
     remaining: usize,
     foreign: usize,
+    /// How many bytes of elements may still come; the rest waits for the next listing.
+    room: usize,
     /// Hashes of what was there, so that an endless list does not fill our memory. Should two ever meet, a proposal
     /// waits for the next listing, which hashes differently.
     seen: HashSet<u64>,
@@ -69,6 +71,7 @@ impl<'c> Listing<'c> {
             filter,
             remaining: max_proposals,
             foreign: 0,
+            room: client.max_response_size,
             seen: HashSet::new(),
             cursors: Cursors::default(),
             barren_pages: 0,
@@ -91,6 +94,7 @@ impl<'c> Listing<'c> {
             }
             self.remaining -= usize::from(is_ours);
             self.foreign += usize::from(!is_ours);
+            self.room = self.room.saturating_sub(item.raw.get().len());
             news.push(listed);
         }
         self.barren_pages = if news.is_empty() {
@@ -100,6 +104,7 @@ impl<'c> Listing<'c> {
         };
         self.filter.cursor = self.cursors.follow(page.next_cursor);
         self.finished = self.remaining == 0
+            || self.room == 0
             || self.foreign > MAX_FOREIGN
             || self.barren_pages == MAX_BARREN_PAGES
             || self.filter.cursor.is_none();
