@@ -152,11 +152,12 @@ fn apply(
     Ok(done)
 }
 
-/// How long this transaction may keep its row locks while proposals wait in vain: as long as one statement may take.
+/// How long this transaction may keep its row locks while proposals wait in vain: as long as two statements may take, so
+/// that a slow one harms only itself.
 fn patience(settings: &ApplySettings) -> Duration {
     match settings.statement_timeout {
         0 => Duration::MAX,
-        milliseconds => Duration::from_millis(milliseconds.unsigned_abs().into()),
+        milliseconds => 2 * Duration::from_millis(milliseconds.unsigned_abs().into()),
     }
 }
 

@@ -10,7 +10,7 @@ use super::cascade::Watch;
 use super::failure::Failure;
 use super::target::Target;
 use crate::pg::spi::{Argument, Connection, Executed};
-use crate::pg::triggers;
+use crate::pg::{triggers, types};
 use crate::settings::ApplySettings;
 
 /// Why a statement changed nothing.
@@ -195,7 +195,8 @@ fn advance_guard(
     else {
         return Ok(false);
     };
-    let next = match target.column(column)?.oid {
+    let declared = target.column(column)?;
+    let next = match types::base_type(declared.oid, declared.modifier).0 {
         pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID | pg_sys::NUMERICOID => {
             format!("\"{column}\" OPERATOR(pg_catalog.+) 1")
         }

@@ -58,12 +58,17 @@ impl TimeLimit {
 }
 
 impl TimeLimit {
-    /// Stops the clock. Where the time was up after all, the cancel is raised here and now, and not in whatever comes
-    /// next.
+    /// Stops the clock. Where the time was up after all, that is raised here and now, and not in whatever comes next;
+    /// also when code in a trigger has caught the cancel and gone on.
     pub fn finish(self) {
         drop(self);
         if TimeLimit::expired() {
             pgrx::check_for_interrupts!();
+            pgrx::ereport!(
+                ERROR,
+                pgrx::PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
+                "the time limit of a proposal was up"
+            );
         }
     }
 }

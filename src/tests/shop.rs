@@ -184,7 +184,14 @@ impl Shop {
             })
             .collect();
         let done = self.with_applier(dry_run, |ledger, applier| {
-            Batch::run(ledger, applier, "src_1", retry, std::time::Duration::MAX, &listed)
+            Batch::run(
+                ledger,
+                applier,
+                "src_1",
+                retry,
+                std::time::Duration::MAX,
+                &listed,
+            )
         });
         done.unwrap_or_else(|error| panic!("{error}"))
     }

@@ -463,6 +463,7 @@ fn a_setting_changes_what_an_open_session_does_after_a_reload() {
     let cluster = Cluster::start(ClusterOptions::default());
     let stage = Stage::on(&cluster);
     let mut operator = stage.operator();
+    assert_eq!(operator.poll()["dry_run"], false);
     stage.approve_closing(1..=3);
     let mut superuser = stage.database.connect();
     // Before 16, ALTER SYSTEM knows the settings only once the session has loaded the library.

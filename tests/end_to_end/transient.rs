@@ -105,6 +105,30 @@ fn a_statement_that_takes_too_long_harms_only_its_own_proposal() {
 }
 
 #[test]
+fn a_poll_that_waits_in_vain_again_and_again_leaves_the_rest_for_another() {
+    let stage = Stage::new();
+    stage.database.set("synapsor.lock_timeout", "100ms");
+    stage.database.set("synapsor.statement_timeout", "100ms");
+    stage.approve_closing(1..=6);
+    let mut holder = stage.database.connect();
+    holder
+        .batch_execute("BEGIN; UPDATE tickets SET amount = 11 WHERE id BETWEEN 2 AND 4")
+        .unwrap();
+    let answer = stage.poll();
+    let expected = [
+        "applied", "retrying", "retrying", "skipped", "skipped", "skipped",
+    ];
+    assert_eq!(statuses(&answer), expected);
+    // The procedure goes on in another transaction.
+    stage.operator().call();
+    assert_eq!(stage.tickets("closed"), 3);
+    holder.batch_execute("COMMIT").unwrap();
+    stage.poll();
+    stage.wait_for_reports();
+    assert_eq!(stage.tickets("closed"), 6);
+}
+
+#[test]
 fn a_cancel_is_never_taken_for_the_time_limit_of_a_proposal() {
     let stage = Stage::new();
     stage.database.set("synapsor.statement_timeout", "20s");
