@@ -158,4 +158,24 @@ mod tests {
         let error = shop.failed(&guarded);
         assert_eq!(error, "SQLSTATE 42501: insufficient_privilege");
     }
+
+    #[pg_test]
+    fn advance_guard_serves_a_domain() {
+        let shop = Shop::with_tickets();
+        shop.run("CREATE DOMAIN revision AS int; ALTER TABLE tickets ALTER version TYPE revision");
+        shop.set("synapsor.advance_guard", "on");
+        let guarded = close(1).conflict("version", 1);
+        assert_eq!(shop.applied(&guarded).guard_advanced, Some(true));
+        assert_eq!(shop.text(VERSION), "2");
+    }
+
+    #[pg_test]
+    fn a_guard_that_ends_up_as_it_was_has_not_advanced() {
+        let shop = Shop::with_tickets();
+        shop.set("synapsor.advance_guard", "on");
+        shop.trigger("BEFORE UPDATE", "tickets", "NEW.version := OLD.version;");
+        let guarded = close(1).conflict("version", 1);
+        assert_eq!(shop.applied(&guarded).guard_advanced, Some(false));
+        assert_eq!(shop.text(VERSION), "1");
+    }
 }

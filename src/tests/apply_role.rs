@@ -229,4 +229,25 @@ mod tests {
         let ledger = update("ledger").in_schema("synapsor").key("key", text("x"));
         assert_eq!(shop.failed(&ledger.set("status", text("applied"))), DENIED);
     }
+
+    #[pg_test]
+    fn row_security_that_does_not_bind_an_owner_is_not_taken_for_a_guard() {
+        let shop = Shop::with_tickets();
+        shop.run(&format!(
+            "ALTER TABLE tickets ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY own ON tickets USING (tenant_id = 'acme');
+             ALTER TABLE tickets OWNER TO {}",
+            shop.role
+        ));
+        for change in [
+            close(3),
+            delete("tickets").key("id", 3),
+            insert("tickets").set("id", 9),
+        ] {
+            assert_eq!(shop.failed(&change), "WRITEBACK_ROW_SECURITY_BYPASSED");
+        }
+        shop.run("ALTER TABLE tickets FORCE ROW LEVEL SECURITY");
+        assert_eq!(shop.conflict(&close(3)), "ROW_NOT_FOUND");
+        shop.applied(&close(1));
+    }
 }

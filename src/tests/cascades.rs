@@ -132,4 +132,36 @@ mod tests {
         shop.run("UPDATE lines SET id = id + 1; DELETE FROM lines;");
         shop.applied(&order(1));
     }
+
+    #[pg_test]
+    fn an_update_that_would_spread_is_blocked_and_nothing_changed() {
+        for on_update in ["CASCADE", "SET NULL", "SET DEFAULT"] {
+            let shop = Shop::open();
+            shop.run(&format!(
+                "CREATE TABLE orders (id int PRIMARY KEY, code int UNIQUE, n int);
+                 CREATE TABLE lines (id int, code int DEFAULT 2 REFERENCES orders (code) ON UPDATE {on_update});
+                 INSERT INTO orders VALUES (1, 1, 0), (2, 2, 0);
+                 INSERT INTO lines VALUES (1, 1), (2, 1);"
+            ));
+            let recode = update("orders").key("id", 1).set("code", 7);
+            assert_eq!(shop.failed(&recode), blocked(&shop), "{on_update}");
+            assert_eq!(shop.rows("lines"), "(1,1) (2,1)");
+            shop.applied(&update("orders").key("id", 1).set("n", 1));
+            shop.run("DELETE FROM lines");
+            shop.applied(&recode);
+            shop.close();
+        }
+    }
+
+    #[pg_test]
+    fn an_update_of_other_columns_is_not_blamed_for_what_a_trigger_does() {
+        let shop = with_lines("CASCADE");
+        shop.run("ALTER TABLE lines DROP CONSTRAINT lines_order_fkey");
+        shop.run(
+            "ALTER TABLE lines ADD FOREIGN KEY (\"order\") REFERENCES orders ON UPDATE CASCADE",
+        );
+        shop.trigger("AFTER UPDATE", "orders", "UPDATE lines SET id = id + 10;");
+        shop.applied(&update("orders").key("id", 1).set("n", 1));
+        assert_eq!(shop.rows("lines"), "(11,1) (12,1)");
+    }
 }

@@ -80,4 +80,41 @@ mod tests {
         let error = shop.failed(&update("tickets").key("id", 1).set("status", "null"));
         assert_eq!(error, "SQLSTATE 23502: not_null_violation, column status");
     }
+
+    #[pg_test]
+    fn a_trigger_that_gives_a_new_row_another_tenant_is_undone_where_the_role_may_look() {
+        let shop = Shop::with_tickets();
+        shop.trigger("BEFORE INSERT", "tickets", "NEW.tenant_id := 'globex';");
+        let changed = format!("WRITEBACK_GUARDED_COLUMN_CHANGED: {}.tickets", shop.schema);
+        let appended = insert("tickets")
+            .set("id", 9)
+            .tenant("tenant_id", text("acme"));
+        let named = appended.clone().set("tenant_id", text("acme"));
+        for change in [appended, named] {
+            assert_eq!(shop.failed(&change), changed);
+        }
+        shop.without_triggers("tickets");
+        shop.run(&format!("REVOKE SELECT ON tickets FROM {}", shop.role));
+        shop.applied(
+            &insert("tickets")
+                .set("id", 9)
+                .tenant("tenant_id", text("acme")),
+        );
+    }
+
+    #[pg_test]
+    fn an_error_that_a_trigger_raises_again_keeps_its_own_code() {
+        let shop = Shop::with_tickets();
+        shop.run("CREATE TABLE audit (id int PRIMARY KEY); INSERT INTO audit VALUES (1)");
+        shop.trigger(
+            "BEFORE UPDATE",
+            "tickets",
+            "BEGIN RAISE EXCEPTION 'no closing on sundays';
+             EXCEPTION WHEN OTHERS THEN
+                 BEGIN INSERT INTO audit VALUES (1); EXCEPTION WHEN OTHERS THEN NULL; END;
+                 RAISE;
+             END;",
+        );
+        assert_eq!(shop.failed(&close(1)), "SQLSTATE P0001: raise_exception");
+    }
 }

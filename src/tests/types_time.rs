@@ -102,4 +102,16 @@ mod tests {
             assert_eq!(reason, "CONFLICT_VALUE_CHANGED");
         }
     }
+
+    #[pg_test]
+    fn a_type_without_a_zone_refuses_to_forget_one() {
+        let shop = Shop::open();
+        shop.column("timestamp")
+            .keeps(text("2026-05-27T10:00:00+00:00"), "2026-05-27 10:00:00")
+            .refuses(text("2026-05-27T10:00:00+05:00"), NOT_EXACT);
+        shop.column("date")
+            .keeps(text("2026-05-27T00:00:00Z"), "2026-05-27")
+            .refuses(text("2026-05-27T23:00:00-08:00"), NOT_EXACT)
+            .refuses(text("2026-05-27T10:00:00Z"), NOT_EXACT);
+    }
 }

@@ -12,6 +12,7 @@ mod crashes;
 mod hanging;
 mod idling;
 mod life_cycle;
+mod mistakes;
 mod privileges;
 mod procedure;
 mod repeated_keys;
