@@ -6,6 +6,7 @@
 
 mod applying;
 mod background;
+mod client_options;
 mod concurrency;
 mod configuration;
 mod crashes;

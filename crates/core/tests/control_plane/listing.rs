@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use simulated_control_plane::{Endpoint, Fault, Options, Quirk, Rule, Simulator};
-use synapsor_core::control_plane::{Client, Listing};
+use synapsor_core::control_plane::{Client, Config, Listing};
 use synapsor_core::listed::{Listed, Ours};
 
 use crate::raw::{RawServer, read_head};
@@ -201,4 +201,21 @@ fn pages_before_an_error_are_not_lost() {
     assert_eq!(listing.next().unwrap().unwrap().len(), 2);
     assert_eq!(listing.next().unwrap().unwrap_err().status(), Some(503));
     assert!(listing.next().is_none());
+}
+
+#[test]
+fn a_list_of_huge_elements_takes_no_more_than_one_answer_may_have() {
+    let (server, requests) = serving(|n| {
+        let filler = "x".repeat(400_000);
+        format!(
+            r#"{{"proposals":[{{"proposal_id":"wrp_{n}","more":"{filler}"}}],"next_cursor":"c{n}"}}"#
+        )
+    });
+    let narrow = Config {
+        max_response_size: 1_000_000,
+        ..config(&server.base_url())
+    };
+    let client = Client::new(&narrow).unwrap();
+    assert_eq!(ids(&client, &ours(), 1000).len(), 3);
+    assert_eq!(requests.load(Ordering::SeqCst), 3);
 }
