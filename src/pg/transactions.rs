@@ -8,28 +8,37 @@ pub trait Transactions {
     /// Before a step that needs a transaction.
     fn begin(&self);
     /// After it: what the step did is committed.
-    fn end(&self);
+    fn commit(&self);
+    /// After a step that failed: what it did is not committed, now or later.
+    fn abort(&self);
 }
 
-/// Runs a step in a transaction. An error inside is raised, and aborts it; an error that is returned commits what was
-/// done before it.
+/// Runs a step in a transaction. Nothing of a step that fails is committed, be it by an error that it returns or by one
+/// that it raises.
 ///
 /// What the step allocates from Postgres is freed with it: a procedure's own memory lives as long as its CALL.
-pub fn within<T>(transactions: &dyn Transactions, step: impl FnOnce() -> T) -> T {
+pub fn within<T, E>(
+    transactions: &dyn Transactions,
+    step: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
     transactions.begin();
     let scratch = Scratch::open();
     let result = step();
     drop(scratch);
-    transactions.end();
+    match &result {
+        Ok(_) => transactions.commit(),
+        Err(_) => transactions.abort(),
+    }
     result
 }
 
-/// The transaction of whoever called us, which is his to end.
+/// The transaction of whoever called us, which is his to end. An error is raised, and aborts it.
 pub struct CallersTransaction;
 
 impl Transactions for CallersTransaction {
     fn begin(&self) {}
-    fn end(&self) {}
+    fn commit(&self) {}
+    fn abort(&self) {}
 }
 
 /// A background worker's own, for waiting: without a snapshot, which would keep vacuum from its work meanwhile.
@@ -41,9 +50,14 @@ impl Transactions for WorkersWaits {
         unsafe { pg_sys::StartTransactionCommand() };
     }
 
-    fn end(&self) {
+    fn commit(&self) {
         // SAFETY: pairs with `begin`.
         unsafe { pg_sys::CommitTransactionCommand() };
+    }
+
+    fn abort(&self) {
+        // SAFETY: pairs with `begin`.
+        unsafe { pg_sys::AbortCurrentTransaction() };
     }
 }
 
@@ -60,12 +74,17 @@ impl Transactions for WorkersTransactions {
         }
     }
 
-    fn end(&self) {
+    fn commit(&self) {
         // SAFETY: pairs with `begin`.
         unsafe {
             pg_sys::PopActiveSnapshot();
             pg_sys::CommitTransactionCommand();
         }
+    }
+
+    fn abort(&self) {
+        // SAFETY: pairs with `begin`; the snapshot goes with the transaction.
+        unsafe { pg_sys::AbortCurrentTransaction() };
     }
 }
 
@@ -98,7 +117,10 @@ impl Transactions for ProceduresTransactions {
         unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
     }
 
-    fn end(&self) {
+    /// The CALL ends with the error, which aborts it.
+    fn abort(&self) {}
+
+    fn commit(&self) {
         // SAFETY: pops what `begin` pushed; our own non-atomic connection is the innermost one again.
         unsafe {
             pg_sys::PopActiveSnapshot();

@@ -33,6 +33,7 @@ mod secrets;
 mod sql_surface;
 mod subtransactions;
 mod targets;
+mod transactions;
 mod triggers;
 mod types_json;
 mod types_numbers;

@@ -116,18 +116,38 @@ pub extern "C-unwind" fn synapsor_reporter_main(_argument: pg_sys::Datum) {
     };
     background::connect(orders.database, orders.role);
     background::show_activity(Some(c"synapsor_writeback: delivering reports"));
-    // Before the wait: the session that made the segment may leave as soon as it has committed.
-    let settings = within(&WorkersTransactions, || settings(orders.settings_handle));
-    if orders.xid != 0 {
-        within(&WorkersWaits, || {
-            background::wait_for_transaction(orders.xid)
-        });
-    }
-    if let Err(error) = deliver(&settings) {
+    if let Err(error) = carry_out(&orders) {
         pgrx::warning!(
             "synapsor_writeback: reports were not delivered, and go out at the next call: {error}"
         );
     }
+}
+
+fn carry_out(orders: &Orders) -> Result<(), ExtensionError> {
+    // Before the wait: the session that made the segment may leave as soon as it has committed.
+    let settings = within(&WorkersTransactions, || {
+        Ok::<_, ExtensionError>(settings(orders.settings_handle))
+    })?;
+    if orders.xid != 0 {
+        wait(|| background::wait_for_transaction(orders.xid))?;
+    }
+    let _delivering = match lock::try_for_session(Subject::Delivering) {
+        Some(lock) => lock,
+        None => {
+            // One worker waits, for what the session that is delivering may have missed; further ones leave it to that one.
+            let Some(_next) = lock::try_for_session(Subject::NextDelivery) else {
+                return Ok(());
+            };
+            wait(|| lock::wait_for_session(Subject::Delivering))?
+        }
+    };
+    let ledger = within(&WorkersTransactions, Ledger::open)?;
+    let control_plane = ControlPlane::open(&settings)?;
+    delivery::deliver_due(&ledger, &control_plane, &WorkersTransactions).map(drop)
+}
+
+fn wait<T>(for_what: impl FnOnce() -> T) -> Result<T, ExtensionError> {
+    within(&WorkersWaits, || Ok(for_what()))
 }
 
 fn settings(handle: u32) -> ControlPlaneSettings {
@@ -135,23 +155,4 @@ fn settings(handle: u32) -> ControlPlaneSettings {
     handed_over
         .and_then(|text| serde_json::from_str(&text).ok())
         .unwrap_or_else(ControlPlaneSettings::now)
-}
-
-/// Delivers what is due. When another session is delivering, one worker waits for it, for what it may have missed;
-/// further ones leave it to that one.
-fn deliver(settings: &ControlPlaneSettings) -> Result<(), ExtensionError> {
-    let _delivering = match lock::try_for_session(Subject::Delivering) {
-        Some(lock) => lock,
-        None => {
-            let Some(_next) = lock::try_for_session(Subject::NextDelivery) else {
-                return Ok(());
-            };
-            within(&WorkersWaits, || {
-                lock::wait_for_session(Subject::Delivering)
-            })
-        }
-    };
-    let ledger = within(&WorkersTransactions, Ledger::open)?;
-    let control_plane = ControlPlane::open(settings)?;
-    delivery::deliver_due(&ledger, &control_plane, &WorkersTransactions).map(drop)
 }
