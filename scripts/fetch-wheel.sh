@@ -1,4 +1,4 @@
-# Sourced by the setup scripts: downloads from PyPI with pip, by exact version and sha256.
+# Sourced by the setup scripts: downloads with pip, by exact version and sha256.
 # shellcheck shell=bash
 
 # fetch_wheel NAME VERSION SHA256: downloads a wheel into the cache, unless it is there; leaves its path in $wheel.

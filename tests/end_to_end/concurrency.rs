@@ -32,22 +32,34 @@ fn sessions_that_poll_at_once_apply_two_hundred_inserts_two_hundred_times() {
         .simulator
         .inject(Rule::on(Endpoint::Report, Fault::quirk(Quirk::KeepListed)));
     let barrier = Barrier::new(SESSIONS);
-    thread::scope(|scope| {
-        for session in 0..SESSIONS {
-            let (stage, barrier) = (&stage, &barrier);
-            scope.spawn(move || {
-                let mut operator = stage.operator();
-                for round in 0..ROUNDS {
-                    if session == 0 {
-                        (round * 20..(round + 1) * 20).for_each(|n| stage.approve(note(n)));
-                    }
-                    barrier.wait();
-                    let answer = operator.poll();
-                    assert!(statuses(&answer).iter().all(|status| *status == "applied"));
-                }
-            });
-        }
+    let session = |number: usize| {
+        let mut operator = stage.operator();
+        let polls = (0..ROUNDS).map(|round| {
+            if number == 0 {
+                (round * 20..(round + 1) * 20).for_each(|n| stage.approve(note(n)));
+            }
+            barrier.wait();
+            operator.try_poll()
+        });
+        // A failure is raised when all are done: the others would wait at the barrier for ever.
+        polls.collect::<Vec<_>>()
+    };
+    let polls = thread::scope(|scope| {
+        let sessions: Vec<_> = (0..SESSIONS)
+            .map(|n| scope.spawn(move || session(n)))
+            .collect();
+        sessions
+            .into_iter()
+            .flat_map(|session| session.join().unwrap())
+            .collect::<Vec<_>>()
     });
+    for poll in polls {
+        assert!(
+            statuses(&poll.unwrap())
+                .iter()
+                .all(|status| *status == "applied")
+        );
+    }
     stage.wait_for_reports();
     let rows = stage
         .database
