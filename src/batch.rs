@@ -19,7 +19,7 @@ use crate::ledger::record::{Again, Row};
 use crate::ledger::{Entry, Ledger};
 
 /// What a result says of an element that was not come to.
-pub fn not_tried(element: &Listed) -> Value {
+fn not_tried(element: &Listed) -> Value {
     let proposal_id = match element {
         Listed::Proposal(proposal) => proposal.proposal_id.as_deref(),
         Listed::Bad(bad) => bad.proposal_id.as_deref(),
@@ -59,8 +59,10 @@ pub struct Batch<'a> {
 
 /// What a batch did.
 pub struct Done {
-    /// One result for each element that was come to, in order.
+    /// One result for each element, in order.
     pub results: Vec<Value>,
+    /// Which elements were not come to, in order: they were left for another transaction.
+    pub left: Vec<usize>,
     /// True when there are reports to send once the transaction has committed.
     pub owes_reports: bool,
 }
@@ -78,16 +80,21 @@ impl<'a> Batch<'a> {
     /// Applies what is to be applied and records it, in the current transaction. The caller holds the lock on applying.
     ///
     /// Once transient failures (waits for locks, above all) have taken longer than `patience`, the rest is left for another
-    /// transaction: this one holds the locks on the rows that it has changed meanwhile.
+    /// transaction: this one holds the locks on the rows that it has changed meanwhile. What has failed that way before comes
+    /// last, so that it can't keep the others from their turn for ever.
     pub fn run(
         ledger: &'a Ledger,
         applier: &'a Applier<'a>,
         source_id: &'a str,
         retry: Retry,
         patience: Duration,
-        listed: &[Listed],
+        listed: &[&Listed],
     ) -> Result<Done, ExtensionError> {
-        let keys: Vec<String> = listed.iter().filter_map(key).map(str::to_owned).collect();
+        let keys: Vec<String> = listed
+            .iter()
+            .filter_map(|e| key(e))
+            .map(str::to_owned)
+            .collect();
         let known = ledger.look_up(&keys)?;
         let mut batch = Batch {
             ledger,
@@ -99,25 +106,41 @@ impl<'a> Batch<'a> {
             retrying: 0,
             rows: Vec::new(),
             again: Vec::new(),
-            results: Vec::new(),
+            results: listed.iter().map(|element| not_tried(element)).collect(),
         };
+        let left = batch.work_through(listed, patience);
+        batch.finish(left)
+    }
+
+    /// Returns which elements it has not come to.
+    fn work_through(&mut self, listed: &[&Listed], patience: Duration) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..listed.len()).collect();
+        order.sort_by_key(|n| self.has_failed_before(listed[*n]));
         let mut wasted = Duration::ZERO;
-        for element in listed {
+        let mut done = 0;
+        for n in &order {
             pgrx::check_for_interrupts!();
-            let (start, retrying) = (Instant::now(), batch.retrying);
-            let result = batch.decide(element);
-            batch.results.push(result);
-            if batch.retrying > retrying {
+            let (start, retrying) = (Instant::now(), self.retrying);
+            self.results[*n] = self.decide(listed[*n]);
+            done += 1;
+            if self.retrying > retrying {
                 wasted += start.elapsed();
                 if wasted >= patience {
                     break;
                 }
             }
         }
-        batch.finish()
+        let mut left = order.split_off(done);
+        left.sort_unstable();
+        left
     }
 
-    fn finish(self) -> Result<Done, ExtensionError> {
+    fn has_failed_before(&self, element: &Listed) -> bool {
+        let entry = key(element).and_then(|key| self.known.get(key));
+        entry.is_some_and(|entry| !entry.status.is_final())
+    }
+
+    fn finish(self, left: Vec<usize>) -> Result<Done, ExtensionError> {
         let owes_reports =
             self.rows.iter().any(|row| row.status.is_final()) || !self.again.is_empty();
         if !self.applier.dry_run {
@@ -126,6 +149,7 @@ impl<'a> Batch<'a> {
         }
         Ok(Done {
             results: self.results,
+            left,
             owes_reports: owes_reports && !self.applier.dry_run,
         })
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::apply::{Applier, ApplyRole};
-use crate::batch::{self, Batch, Done, Retry};
+use crate::batch::{Batch, Done, Retry};
 use crate::control_plane::{ControlPlane, Fetched};
 use crate::delivery::{self, Tally};
 use crate::error::ExtensionError;
@@ -131,6 +131,7 @@ fn apply(
     if fetched.proposals.is_empty() {
         return Ok(Done {
             results: Vec::new(),
+            left: Vec::new(),
             owes_reports: false,
         });
     }
@@ -139,17 +140,14 @@ fn apply(
         wait_until_alone(applier.settings)?;
     }
     fire_the_callers_deferred_triggers();
-    let mut done = Batch::run(
+    Batch::run(
         ledger,
         applier,
         &fetched.source_id,
         Retry::Now,
         patience(applier.settings),
-        &fetched.proposals,
-    )?;
-    let rest = &fetched.proposals[done.results.len()..];
-    done.results.extend(rest.iter().map(batch::not_tried));
-    Ok(done)
+        &fetched.proposals.iter().collect::<Vec<_>>(),
+    )
 }
 
 /// How long this transaction may keep its row locks while proposals wait in vain: as long as two statements may take, so

@@ -1,7 +1,7 @@
 //! `CALL synapsor_poll()`: everything that can be done now, in batches that commit, with no transaction held open over
 //! the network. What a cron job calls.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use pgrx::pg_sys;
@@ -101,9 +101,10 @@ impl Call<'_> {
 
     /// Applies in batches, each in a transaction of its own. A transient failure ends its batch.
     fn apply(&self, fetched: &Fetched) -> Result<(), ExtensionError> {
-        let mut rest = fetched.proposals.as_slice();
+        let mut rest: VecDeque<&Listed> = fetched.proposals.iter().collect();
         while !rest.is_empty() {
-            let batch = &rest[..rest.len().min(self.settings.batch_size)];
+            let size = rest.len().min(self.settings.batch_size);
+            let batch: Vec<_> = rest.drain(..size).collect();
             let done = within(self.transactions, || {
                 self.applier.check_settings();
                 if !self.applier.dry_run {
@@ -115,10 +116,12 @@ impl Call<'_> {
                     &fetched.source_id,
                     Retry::Due,
                     Duration::ZERO,
-                    batch,
+                    &batch,
                 )
             })?;
-            rest = &rest[done.results.len()..];
+            for n in done.left.into_iter().rev() {
+                rest.push_front(batch[n]);
+            }
         }
         Ok(())
     }

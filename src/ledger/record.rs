@@ -91,7 +91,10 @@ impl Ledger {
                 guard_advanced = excluded.guard_advanced, reason = excluded.reason,
                 sqlstate = excluded.sqlstate, error = excluded.error, error_detail = excluded.error_detail,
                 attempts = excluded.attempts, applied_as = excluded.applied_as,
-                decided_at = excluded.decided_at, next_attempt_at = excluded.next_attempt_at,
+                decided_at = excluded.decided_at,
+                -- A try ahead of the schedule, which did not count, leaves the schedule as it is.
+                next_attempt_at = CASE WHEN excluded.status = 'retrying' AND excluded.attempts = l.attempts
+                                       THEN l.next_attempt_at ELSE excluded.next_attempt_at END,
                 report_state = excluded.report_state, next_report_at = excluded.next_report_at
             WHERE l.status = 'retrying'";
         if rows.is_empty() {

@@ -189,6 +189,8 @@ mod tests {
         shop.run("INSERT INTO down VALUES ('40001')");
         let list = [bump(1).json(&shop.schema)];
         shop.poll_json(&list, Retry::Due, false);
+        // However short the random wait was.
+        shop.run("UPDATE synapsor.ledger SET next_attempt_at = now() + interval '1 hour' WHERE status = 'retrying'");
         shop.run("TRUNCATE down");
         let done = shop.poll_json(&list, Retry::Due, false);
         assert_eq!(done.results[0]["status"], "retrying");
@@ -197,6 +199,10 @@ mod tests {
         for _ in 0..3 {
             shop.poll_json(&list, Retry::Now, false);
             assert_eq!(shop.ledger("p", OUTCOME), "retrying 1 -");
+            assert_eq!(
+                shop.ledger("p", "next_attempt_at > now() + interval '59 min'"),
+                "true"
+            );
         }
     }
 

@@ -190,7 +190,7 @@ impl Shop {
                 "src_1",
                 retry,
                 std::time::Duration::MAX,
-                &listed,
+                &listed.iter().collect::<Vec<_>>(),
             )
         });
         done.unwrap_or_else(|error| panic!("{error}"))

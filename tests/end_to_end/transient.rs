@@ -119,9 +119,31 @@ fn a_poll_that_waits_in_vain_again_and_again_leaves_the_rest_for_another() {
         "applied", "retrying", "retrying", "skipped", "skipped", "skipped",
     ];
     assert_eq!(statuses(&answer), expected);
-    // The procedure goes on in another transaction.
+    // What has failed before comes last, and so can't keep the others from their turn.
+    stage.wait_for_reports();
+    let expected = ["retrying", "skipped", "retrying", "applied", "applied"];
+    assert_eq!(statuses(&stage.poll()), expected);
+    assert_eq!(stage.tickets("closed"), 3);
+    holder.batch_execute("COMMIT").unwrap();
+    stage.poll();
+    stage.wait_for_reports();
+    assert_eq!(stage.tickets("closed"), 6);
+}
+
+#[test]
+fn the_procedure_goes_on_in_another_transaction_after_each_wait_in_vain() {
+    let stage = Stage::new();
+    stage.database.set("synapsor.lock_timeout", "100ms");
+    stage.approve_closing(1..=6);
+    let mut holder = stage.database.connect();
+    holder
+        .batch_execute("BEGIN; UPDATE tickets SET amount = 11 WHERE id BETWEEN 2 AND 4")
+        .unwrap();
     stage.operator().call();
     assert_eq!(stage.tickets("closed"), 3);
+    let transactions =
+        "SELECT count(DISTINCT xmin::text) FROM synapsor.ledger WHERE status = 'retrying'";
+    assert_eq!(stage.database.value::<i64>(transactions), 3);
     holder.batch_execute("COMMIT").unwrap();
     stage.poll();
     stage.wait_for_reports();
