@@ -9,12 +9,13 @@ major=$(major_of "$PG_CONFIG")
 [[ " $supported_majors " = *" $major "* ]] || die "PostgreSQL $major is not supported" "One of: $supported_majors"
 check_server_headers "$PG_CONFIG"
 
-scripts/setup.sh
+# Asked first: building takes minutes.
 with_sudo=()
 if ! unwritable=$(unwritable_path "$PG_CONFIG"); then
     command -v sudo >/dev/null || die "cannot write to $unwritable" "Run this as a user who can, or install sudo."
     with_sudo=(--sudo)
 fi
+scripts/setup.sh
 # These are for development (see env.sh).
 unset PGRX_BUILD_FLAGS CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND
 step "Building and installing into PostgreSQL $major" "$SYNAPSOR_CACHE/tools/bin/cargo-pgrx" pgrx install --release "${with_sudo[@]}" \

@@ -107,6 +107,14 @@ WHERE report_state OPERATOR(pg_catalog.=) 'pending'
 ORDER BY next_report_at;
 COMMENT ON VIEW synapsor.pending_reports IS 'Outcomes that the control plane has not accepted yet, oldest first.';
 
+CREATE VIEW synapsor.rejected_reports AS
+SELECT key, proposal_id, status, decided_at, report_attempts, report_error
+FROM synapsor.ledger
+WHERE report_state OPERATOR(pg_catalog.=) 'rejected'
+ORDER BY decided_at;
+COMMENT ON VIEW synapsor.rejected_reports IS
+    'Outcomes that the control plane refused for good, oldest first: somebody has to compare the two.';
+
 CREATE VIEW synapsor.recent AS
 SELECT coalesce(decided_at, first_seen_at) AS at, proposal_id, operation,
        pg_catalog.concat_ws('.', target_schema, target_table) AS target,

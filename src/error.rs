@@ -145,7 +145,7 @@ impl ExtensionError {
                 "Set synapsor.api_key_file to a file that the server's user can read."
             }
             ExtensionError::ApiKey(ApiKeyError::FileExposed | ApiKeyError::FileOwner) => {
-                "As the server's user: chown the file to it, and chmod 0600."
+                "As root: chown it to the server's user and chmod 0600 (or leave it to root with 0640 and the server's group)."
             }
             ExtensionError::ApiKey(_) => "The file must hold the key, and nothing else.",
             ExtensionError::ApiKeyMissing => {
@@ -168,7 +168,7 @@ impl ExtensionError {
             }
             ExtensionError::ApplyRoleNotPermitted { .. } => "GRANT the apply role to the caller.",
             ExtensionError::ApplyRoleUnsafe { .. } => {
-                "Set synapsor.apply_role to a role of its own, with column grants and nothing else."
+                "Set synapsor.apply_role to a role of its own, with column grants and nothing else; what ALTER DATABASE sets reaches new sessions only."
             }
             ExtensionError::ApplyingElsewhere => {
                 "Wait for it, or look in pg_stat_activity and pg_prepared_xacts for a transaction that was left open after synapsor_poll_once()."

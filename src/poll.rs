@@ -52,7 +52,7 @@ pub fn poll_once(dry_run: Option<bool>) -> Result<Value, ExtensionError> {
     let dry_run = dry_run.unwrap_or(settings.dry_run);
     require_writable()?;
     let ledger = Ledger::open()?;
-    let role = ApplyRole::resolve(&settings.applying, ledger.owner())?;
+    let role = ApplyRole::resolve(&settings.applying, &ledger)?;
     let control_plane = ControlPlane::open(&settings.control_plane)?;
     if !dry_run {
         deliver_unless_busy(&ledger, &control_plane)?;

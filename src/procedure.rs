@@ -32,7 +32,7 @@ pub fn poll(fcinfo: pg_sys::FunctionCallInfo) -> Result<(), ExtensionError> {
     let settings = Settings::now()?;
     let (ledger, role) = within(&transactions, || {
         let ledger = Ledger::open()?;
-        let role = ApplyRole::resolve(&settings.applying, ledger.owner())?;
+        let role = ApplyRole::resolve(&settings.applying, &ledger)?;
         Ok::<_, ExtensionError>((ledger, role))
     })?;
     let control_plane = ControlPlane::open(&settings.control_plane)?;

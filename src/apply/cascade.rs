@@ -10,6 +10,7 @@ use synapsor_core::builder::{Operation, Role, Statement};
 use synapsor_core::refusal::{Code, Refusal};
 
 use super::failure::Failure;
+use super::target::Target;
 use crate::pg::relation::Relation;
 
 /// The counters of the tables that a statement could spread to.
@@ -24,17 +25,27 @@ impl Watch {
     ///
     /// # Errors
     /// `WRITEBACK_CASCADE_BLOCKED` when Postgres keeps no counters to watch (`track_counts = off`).
-    pub fn start(statement: &Statement<'_>, written: Relation) -> Result<Option<Self>, Failure> {
+    pub fn start(
+        statement: &Statement<'_>,
+        target: &Target,
+        written: Relation,
+        advances_guard: bool,
+    ) -> Result<Option<Self>, Failure> {
         if statement.operation == Operation::Insert {
             return Ok(None);
         }
-        let own: Vec<_> = written
-            .with_partitions()
-            .iter()
-            .map(|part| part.oid)
-            .collect();
-        let tables = Spi::connect_mut(|spi| referencing_tables(spi, statement, &own))
-            .map_err(|error| Refusal::of(Code::CascadeBlocked, error.to_string()))?;
+        let parts = written.with_partitions();
+        let own: Vec<_> = parts.iter().map(|part| part.oid).collect();
+        // Behind a view columns can have other names, and a trigger can write more than the statement.
+        let any_column =
+            !target.is(written) || parts.iter().any(|part| part.has_trigger_before_update());
+        let columns = match any_column {
+            true => None,
+            false => Some(written_columns(statement, advances_guard)),
+        };
+        let tables =
+            Spi::connect_mut(|spi| referencing_tables(spi, statement.operation, &own, columns))
+                .map_err(|error| Refusal::of(Code::CascadeBlocked, error.to_string()))?;
         if tables.is_empty() {
             return Ok(None);
         }
@@ -51,12 +62,20 @@ impl Watch {
         }))
     }
 
-    /// Holds the counters against those before the statement, which changed one row.
+    /// Holds the counters against those before the statement, which itself changed one row, so many times.
     ///
     /// # Errors
     /// `WRITEBACK_CASCADE_BLOCKED: <table>`.
-    pub fn require_no_spread(&self, statement: &Statement<'_>) -> Result<(), Failure> {
-        let own_row = i64::from(self.own_table_is_among_them);
+    pub fn require_no_spread(
+        &self,
+        statement: &Statement<'_>,
+        own_changes: i64,
+    ) -> Result<(), Failure> {
+        let own_row = if self.own_table_is_among_them {
+            own_changes
+        } else {
+            0
+        };
         if changed_rows(&self.tables) - self.before > own_row {
             let culprit = format!("{}.{}", statement.schema, statement.table);
             return Err(Refusal::of(Code::CascadeBlocked, culprit).into());
@@ -65,13 +84,27 @@ impl Watch {
     }
 }
 
-/// The tables, with their partitions, whose foreign keys to any of `own` change rows when the statement changes one
-/// there. An update matters to those that refer to a column that it writes; behind a view, whose columns can have other
-/// names, to all.
+/// The columns that a statement and the advance of its guard write.
+fn written_columns(statement: &Statement<'_>, advances_guard: bool) -> Vec<String> {
+    let written = statement
+        .params
+        .iter()
+        .filter(|param| param.role == Role::Written);
+    let advanced = statement.conflict_column().filter(|_| advances_guard);
+    written
+        .map(|param| param.column)
+        .chain(advanced)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The tables, with their partitions, whose foreign keys to any of `own` change rows when a row there is changed. An
+/// update matters to those that refer to one of `columns`, or to a generated one; without `columns`, to all.
 fn referencing_tables(
     spi: &mut SpiClient<'_>,
-    statement: &Statement<'_>,
+    operation: Operation,
     own: &[pg_sys::Oid],
+    columns: Option<Vec<String>>,
 ) -> SpiResult<Vec<pg_sys::Oid>> {
     const QUERY: &str = "
         SELECT DISTINCT coalesce(tree.relid::pg_catalog.oid, c.conrelid)
@@ -81,26 +114,14 @@ fn referencing_tables(
           AND c.confrelid OPERATOR(pg_catalog.=) ANY ($1)
           AND CASE WHEN $2 THEN c.confdeltype ELSE c.confupdtype END
               OPERATOR(pg_catalog.=) ANY ('{c,n,d}'::pg_catalog.\"char\"[])
-          AND ($2 OR NOT EXISTS (
-                  SELECT FROM pg_catalog.pg_class t
-                  WHERE t.oid OPERATOR(pg_catalog.=) c.confrelid AND t.relname OPERATOR(pg_catalog.=) $4)
-              OR EXISTS (
+          AND ($2 OR $3 IS NULL OR EXISTS (
                   SELECT FROM pg_catalog.pg_attribute a
                   WHERE a.attrelid OPERATOR(pg_catalog.=) c.confrelid
                     AND a.attnum OPERATOR(pg_catalog.=) ANY (c.confkey)
-                    AND a.attname OPERATOR(pg_catalog.=) ANY ($3::pg_catalog.name[])))";
-    let is_delete = statement.operation == Operation::Delete;
-    let written = statement
-        .params
-        .iter()
-        .filter(|param| param.role == Role::Written);
-    let columns: Vec<String> = written.map(|param| param.column.to_owned()).collect();
-    let arguments = [
-        own.to_vec().into(),
-        is_delete.into(),
-        columns.into(),
-        statement.table.into(),
-    ];
+                    AND (a.attname OPERATOR(pg_catalog.=) ANY ($3::pg_catalog.name[])
+                         OR a.attgenerated OPERATOR(pg_catalog.<>) ''::pg_catalog.\"char\")))";
+    let is_delete = operation == Operation::Delete;
+    let arguments = [own.to_vec().into(), is_delete.into(), columns.into()];
     // Not `select`, whose snapshot can be older than the lock on the target, and then misses a foreign key.
     let rows = spi.update(QUERY, None, &arguments)?;
     rows.filter_map(|row| row.get::<pg_sys::Oid>(1).transpose())

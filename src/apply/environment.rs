@@ -11,10 +11,14 @@ use crate::settings::ApplySettings;
 /// qualifies its table, and [`super::target`] sees to its operators.
 pub fn enter(settings: &ApplySettings, proposal: &Proposal) -> GucScope {
     let scope = GucScope::open();
-    // A time without a zone means the same in every session.
+    // A value means the same in every session.
     scope.set("TimeZone", "UTC");
     scope.set("DateStyle", "ISO, MDY");
     scope.set("IntervalStyle", "postgres");
+    scope.set("timezone_abbreviations", "Default");
+    scope.set("lc_monetary", "C");
+    scope.set("array_nulls", "on");
+    scope.set("xmloption", "content");
     scope.set("row_security", "on");
     scope.set("lock_timeout", &settings.lock_timeout.to_string());
     if let Some(name) = &settings.tenant_setting {

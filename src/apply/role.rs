@@ -5,6 +5,7 @@ use std::ffi::CString;
 use pgrx::pg_sys;
 
 use crate::error::ExtensionError;
+use crate::ledger::Ledger;
 use crate::pg::identity::{self, ActingAs};
 use crate::pg::relation::role_name;
 use crate::settings::ApplySettings;
@@ -22,11 +23,8 @@ impl ApplyRole {
     ///
     /// # Errors
     /// `APPLY_ROLE_MISSING`, `APPLY_ROLE_NOT_PERMITTED` when the caller may not become it, and
-    /// `APPLY_ROLE_UNSAFE` for a superuser, for a role that bypasses row security, and for the ledger's owner.
-    pub fn resolve(
-        settings: &ApplySettings,
-        ledger_owner: pg_sys::Oid,
-    ) -> Result<Self, ExtensionError> {
+    /// `APPLY_ROLE_UNSAFE` for a superuser, for a role that bypasses row security, and for one that could write the ledger.
+    pub fn resolve(settings: &ApplySettings, ledger: &Ledger) -> Result<Self, ExtensionError> {
         let caller = identity::current_role();
         let (oid, name) = match &settings.apply_role {
             None => (caller, role_name(caller)),
@@ -42,7 +40,7 @@ impl ApplyRole {
         let why = match () {
             () if is_superuser => "is a superuser",
             () if bypasses => "bypasses row security",
-            () if oid == ledger_owner => "owns the ledger",
+            () if ledger.can_be_written_by(oid) => "could write the ledger",
             () if oid != caller && !identity::may_become(caller, oid) => {
                 return Err(ExtensionError::ApplyRoleNotPermitted {
                     role: name,

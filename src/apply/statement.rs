@@ -9,7 +9,8 @@ use synapsor_core::refusal::{Code, Refusal};
 use super::cascade::Watch;
 use super::failure::Failure;
 use super::target::Target;
-use crate::pg::spi::{Argument, Connection, Executed};
+use crate::pg::relation::Relation;
+use crate::pg::spi::{Argument, Connection, Executed, Plan};
 use crate::pg::{triggers, types};
 use crate::settings::ApplySettings;
 
@@ -39,11 +40,10 @@ pub fn execute(
     let spi = Connection::open();
     let target = Target::open(statement)?;
     let values = Values::bind(&target, &statement.params, column_at_work)?;
-    let plan = spi.prepare(&with_returning(statement, &target), &values.types);
-    let written = target.require_writable(&plan)?;
+    let (plan, written) = prepare(&spi, statement, &target, &values)?;
     let watch = match settings.allow_cascade {
         true => None,
-        false => Watch::start(statement, written)?,
+        false => Watch::start(statement, &target, written, settings.advance_guard)?,
     };
     let executed = plan.execute(&values.arguments);
     match executed.rows {
@@ -56,12 +56,14 @@ pub fn execute(
         _ => return Err(Refusal::from(Code::MultiRowBlocked).into()),
     }
     let mut advanced = guard_advanced(statement, &executed)?;
+    let mut own_changes = 1;
     if settings.advance_guard && advanced == Some(false) {
         advanced = Some(advance_guard(&spi, statement, &target)?);
+        own_changes += 1;
     }
     triggers::fire_deferred();
     if let Some(watch) = watch {
-        watch.require_no_spread(statement)?;
+        watch.require_no_spread(statement, own_changes)?;
     }
     Ok(advanced)
 }
@@ -93,34 +95,70 @@ impl Values {
     }
 }
 
-/// An update also returns two flags: whether key and tenant are still the guarded ones, and whether the conflict
-/// column still has the guarded value. An insert returns whether the tenant is the proposal's, where the role may read
-/// it. All compare with parameters that the statement has anyway.
-fn with_returning(statement: &Statement<'_>, target: &Target) -> String {
-    let equals = |(n, param): (usize, &Param<'_>)| format!("\"{}\" = ${}", param.column, n + 1);
-    let numbered = || statement.params.iter().enumerate();
-    let with_role = |role| numbered().filter(move |(_, param)| param.role == role);
-    let identity: Vec<_> = match statement.operation {
-        Operation::Delete => return statement.sql.clone(),
-        Operation::Update => with_role(Role::Key)
-            .chain(with_role(Role::Tenant))
-            .map(equals)
-            .collect(),
-        Operation::Insert => numbered()
-            .filter(|(_, param)| Some(param.column) == statement.tenant_column)
-            .filter(|(_, param)| target.may_select(param.column))
-            .map(equals)
-            .collect(),
-    };
-    if identity.is_empty() {
-        return statement.sql.clone();
+/// Prepares the statement, and finds the table that it writes to.
+///
+/// What its guards' `=` means is looked at after that, when no more code of others runs that could change it.
+fn prepare<'c>(
+    spi: &'c Connection,
+    statement: &Statement<'_>,
+    target: &Target,
+    values: &Values,
+) -> Result<(Plan<'c>, Relation), Failure> {
+    let mut plan = spi.prepare(&statement.sql, &values.types);
+    let written = target.require_writable(&plan)?;
+    let compared = compared_after(statement, target, written);
+    if !compared.is_empty() {
+        plan = spi.prepare(&with_returning(statement, &compared), &values.types);
     }
-    let conflict = with_role(Role::Conflict).next().map(equals);
-    let null_conflict = statement
-        .null_conflict_column
-        .map(|column| format!("\"{column}\" IS NULL"));
+    let guards = statement
+        .params
+        .iter()
+        .filter(|param| param.role != Role::Written);
+    target.require_own_equality(guards.chain(compared.iter().map(|(_, param)| *param)))?;
+    Ok((plan, written))
+}
+
+/// The parameters, numbered from 1, that tell whether the row that was written is still the one that was meant: key and
+/// tenant of an update; the tenant of an insert, where a trigger can have changed it and the role may look.
+fn compared_after<'s, 'p>(
+    statement: &'s Statement<'p>,
+    target: &Target,
+    written: Relation,
+) -> Vec<(usize, &'s Param<'p>)> {
+    let is_compared = |param: &Param<'_>| match statement.operation {
+        Operation::Delete => false,
+        Operation::Update => matches!(param.role, Role::Key | Role::Tenant),
+        Operation::Insert => {
+            Some(param.column) == statement.tenant_column
+                && !param.value.is_null()
+                && written
+                    .with_partitions()
+                    .iter()
+                    .any(|part| part.has_trigger_before_insert())
+                && target.can_be_compared(param.column)
+        }
+    };
+    (1..)
+        .zip(&statement.params)
+        .filter(|(_, param)| is_compared(param))
+        .collect()
+}
+
+/// The statement also returns two flags: whether key and tenant are still the guarded ones, and whether the conflict
+/// column still has the guarded value. They compare with parameters that the statement has anyway.
+fn with_returning(statement: &Statement<'_>, compared: &[(usize, &Param<'_>)]) -> String {
+    let equals = |(n, param): &(usize, &Param<'_>)| format!("\"{}\" = ${n}", param.column);
+    let identity: Vec<_> = compared.iter().map(equals).collect();
     let mut sql = format!("{} RETURNING ({})", statement.sql, identity.join(" AND "));
-    if let Some(conflict) = conflict.or(null_conflict) {
+    let conflict = (1..)
+        .zip(&statement.params)
+        .find(|(_, param)| param.role == Role::Conflict);
+    let null_conflict = || {
+        statement
+            .null_conflict_column
+            .map(|column| format!("\"{column}\" IS NULL"))
+    };
+    if let Some(conflict) = conflict.as_ref().map(equals).or_else(null_conflict) {
         sql.push_str(&format!(", ({conflict})"));
     }
     sql
@@ -224,7 +262,9 @@ fn advance_guard(
         guards.join(" AND "),
     );
     let values = Values::bind(target, &params, &RefCell::new(None))?;
-    let executed = spi.prepare(&sql, &values.types).execute(&values.arguments);
+    let plan = spi.prepare(&sql, &values.types);
+    target.require_own_equality(&params)?;
+    let executed = plan.execute(&values.arguments);
     match executed.rows {
         EXPECTED_ROW_COUNT => Ok(executed.flags == [true]),
         0 => Ok(false),

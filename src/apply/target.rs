@@ -1,6 +1,6 @@
 //! The table that a proposal names: is it one that we write to, and what types have its columns?
 
-use synapsor_core::builder::{Param, Role, Statement};
+use synapsor_core::builder::{Param, Statement};
 use synapsor_core::refusal::{Code, Refusal};
 
 use super::failure::Failure;
@@ -54,7 +54,7 @@ impl Target {
         if written.kind() == b'v' {
             return Err(self.unsupported("is a view with INSTEAD OF triggers"));
         }
-        if written.oid == self.relation.oid && written.is_row_security_bypassed() {
+        if written.is_row_security_bypassed() {
             return Err(Code::RowSecurityBypassed.into());
         }
         for part in written.with_partitions() {
@@ -78,21 +78,40 @@ impl Target {
             .ok_or_else(|| Failure::of_sqlstate("42703", &format!(", column {name}")))
     }
 
-    /// True when the current role may read a column.
-    pub fn may_select(&self, column: &str) -> bool {
-        self.relation.may_select(column)
+    /// True when the current role may read a column, and values of its type can be compared.
+    pub fn can_be_compared(&self, column: &str) -> bool {
+        let declared = self.relation.column(column);
+        self.relation.may_select(column) && declared.is_some_and(|c| types::has_equality(c.oid))
+    }
+
+    /// True when this is the relation with this oid, and not a view on it.
+    pub fn is(&self, relation: Relation) -> bool {
+        self.relation.oid == relation.oid
+    }
+
+    /// Sees to it that the columns of these parameters are compared with their types' own equality.
+    ///
+    /// # Errors
+    /// `WRITEBACK_OPERATOR_SHADOWED: <column>`.
+    pub fn require_own_equality<'p>(
+        &self,
+        params: impl IntoIterator<Item = &'p Param<'p>>,
+    ) -> Result<(), Failure> {
+        for param in params {
+            if types::is_equality_shadowed(self.column(param.column)?.oid) {
+                return Err(Refusal::of(Code::OperatorShadowed, param.column).into());
+            }
+        }
+        Ok(())
     }
 
     /// Turns a parameter into a value of its column's type.
     ///
     /// # Errors
-    /// `WRITEBACK_VALUE_TYPE_MISMATCH`, `WRITEBACK_VALUE_NOT_EXACT`, `WRITEBACK_OPERATOR_SHADOWED`, each with the
-    /// column. What the type's own input function says is raised.
+    /// `WRITEBACK_VALUE_TYPE_MISMATCH`, `WRITEBACK_VALUE_NOT_EXACT`, each with the column. What the type's own input
+    /// function says is raised.
     pub fn bind(&self, param: &Param<'_>) -> Result<(ColumnType, Argument), Failure> {
         let column = self.column(param.column)?;
-        if param.role != Role::Written && types::is_equality_shadowed(column.oid) {
-            return Err(Refusal::of(Code::OperatorShadowed, param.column).into());
-        }
         let argument = value::argument(param, column)?;
         Ok((column, argument))
     }

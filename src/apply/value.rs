@@ -3,6 +3,7 @@
 
 use std::ffi::CString;
 
+use pgrx::pg_sys;
 use synapsor_core::builder::{Param, Role};
 use synapsor_core::json::{Json, Kind};
 use synapsor_core::refusal::{Code, Refusal};
@@ -26,16 +27,18 @@ pub fn argument(param: &Param<'_>, column: ColumnType) -> Result<Argument, Failu
         .ok_or_else(|| Failure::from(Refusal::of(Code::ValueTypeMismatch, param.column)))?;
     let text = CString::new(text)
         .map_err(|_| Failure::of_sqlstate("22021", &format!(", column {}", param.column)))?;
-    let (base, modifier) = types::base_type(column.oid, column.modifier);
     let not_exact = || Refusal::of(Code::ValueNotExact, param.column).into();
-    if types::is_cut(base, &text) || types::loses_its_zone(base, &text) {
+    if is_misread(param.value, &text, column.oid) {
         return Err(not_exact());
     }
-    if param.role != Role::Written {
-        // A guard compares with the approved value itself, not with what the column would make of it.
-        return Ok(Some(types::input(column.oid, -1, &text)));
-    }
-    let kept = types::input(column.oid, column.modifier, &text);
+    // A guard compares with the approved value itself, not with what the column would make of it.
+    let modifier = if param.role == Role::Written {
+        column.modifier
+    } else {
+        -1
+    };
+    let kept = types::input(column.oid, modifier, &text);
+    let (base, modifier) = types::base_type(column.oid, modifier);
     if modifier >= 0 {
         let approved = types::input(base, -1, &text);
         if types::equal(base, column.collation, kept, approved) == Some(false) {
@@ -43,6 +46,26 @@ pub fn argument(param: &Param<'_>, column: ColumnType) -> Result<Argument, Failu
         }
     }
     Ok(Some(kept))
+}
+
+/// True when the type, or that of an array's elements, would forget a part of the text without a word.
+fn is_misread(value: &Json, text: &CString, type_oid: pg_sys::Oid) -> bool {
+    let (base, _) = types::base_type(type_oid, -1);
+    match (types::shape(base), value.elements()) {
+        (Shape::Json, _) => false,
+        (Shape::Array { element, .. }, Some(elements)) => elements.iter().any(|value| {
+            // An array in an array has the same type.
+            let type_oid = if value.kind() == Kind::Array {
+                base
+            } else {
+                element
+            };
+            let text =
+                self::text(value, types::shape(type_oid)).and_then(|text| CString::new(text).ok());
+            text.is_some_and(|text| !value.is_null() && is_misread(value, &text, type_oid))
+        }),
+        _ => types::is_cut(base, text) || types::loses_its_zone(base, text),
+    }
 }
 
 /// The text that a type's input function reads; `None` for a value that has no form in the type.

@@ -14,11 +14,12 @@ use synapsor_core::outcome::Status;
 
 use crate::error::ExtensionError;
 use crate::pg::guc_scope::GucScope;
-use crate::pg::identity::ActingAs;
+use crate::pg::identity::{self, ActingAs};
 
 /// The ledger of this database.
 #[derive(Clone, Copy, Debug)]
 pub struct Ledger {
+    oid: pg_sys::Oid,
     owner: pg_sys::Oid,
 }
 
@@ -49,14 +50,25 @@ impl Ledger {
     /// Finds the ledger and its owner.
     pub fn open() -> Result<Self, ExtensionError> {
         const QUERY: &str = "
-            SELECT c.relowner
+            SELECT c.oid, c.relowner
             FROM pg_catalog.pg_class c
                  JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
             WHERE n.nspname OPERATOR(pg_catalog.=) 'synapsor' AND c.relname OPERATOR(pg_catalog.=) 'ledger'";
-        let owner = Spi::connect(|spi| spi.select(QUERY, Some(1), &[])?.first().get_one())?;
-        let owner =
-            owner.ok_or_else(|| ExtensionError::Ledger("synapsor.ledger is missing".into()))?;
-        Ok(Ledger { owner })
+        let found = Spi::connect(|spi| {
+            spi.select(QUERY, Some(1), &[])?
+                .first()
+                .get_two::<pg_sys::Oid, pg_sys::Oid>()
+        })?;
+        let (Some(oid), Some(owner)) = found else {
+            return Err(ExtensionError::Ledger("synapsor.ledger is missing".into()));
+        };
+        Ok(Ledger { oid, owner })
+    }
+
+    /// True when a role could write it: by a grant on the table or on a column, by being its owner's member, or by
+    /// `pg_write_all_data`.
+    pub fn can_be_written_by(&self, role: pg_sys::Oid) -> bool {
+        identity::has_rights_of(role, self.owner) || identity::may_write(role, self.oid)
     }
 
     /// Who owns it.

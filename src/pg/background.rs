@@ -76,6 +76,10 @@ pub fn connect(database: pg_sys::Oid, role: pg_sys::Oid) {
     }
     // Whatever the database's or the role's defaults are.
     for (name, value) in [
+        (c"lock_timeout", c"0"),
+        (c"statement_timeout", c"0"),
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        (c"transaction_timeout", c"0"),
         (c"default_transaction_read_only", c"off"),
         (c"default_transaction_isolation", c"read committed"),
         (c"default_transaction_deferrable", c"off"),

@@ -1,6 +1,6 @@
 //! Settings that hold for one piece of work, and are put back whatever happens in it.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
@@ -27,6 +27,13 @@ impl GucScope {
                 "a parameter's name or value contains a zero byte"
             );
         };
+        // Some checks cost a file: what holds already is left alone. Should code in a trigger change it, the drop undoes that.
+        // SAFETY: returns null for a name that is not known, else a C string that lives until the next call.
+        let before = unsafe { pg_sys::GetConfigOption(name.as_ptr(), true, false) };
+        // SAFETY: as above.
+        if !before.is_null() && unsafe { CStr::from_ptr(before) } == value.as_c_str() {
+            return;
+        }
         // SAFETY: both strings live through the call; GUC_ACTION_SAVE ties the value to this nest level.
         unsafe {
             pg_sys::set_config_option(

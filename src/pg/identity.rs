@@ -31,7 +31,7 @@ impl ActingAs {
     /// HOLD and triggers that are deferred (`SECURITY_RESTRICTED_OPERATION`). A user who is the role has nothing to fear.
     pub fn untrusted(role: pg_sys::Oid) -> Self {
         let acting = ActingAs::role(role);
-        if acting.user != role || session_role() != role {
+        if [acting.user, session_role(), logged_in_role()] != [role; 3] {
             let restricted =
                 pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
             // SAFETY: writes the backend's state, which the drop puts back.
@@ -54,10 +54,35 @@ pub fn current_role() -> pg_sys::Oid {
     unsafe { pg_sys::GetUserId() }
 }
 
-/// The role that logged in.
-pub fn session_role() -> pg_sys::Oid {
+/// The session's role, as SET SESSION AUTHORIZATION left it.
+fn session_role() -> pg_sys::Oid {
     // SAFETY: a plain read.
     unsafe { pg_sys::GetSessionUserId() }
+}
+
+/// The role that logged in, whatever SET SESSION AUTHORIZATION said since.
+fn logged_in_role() -> pg_sys::Oid {
+    // SAFETY: a plain read.
+    unsafe { pg_sys::GetAuthenticatedUserId() }
+}
+
+/// True when `member` has the rights of `role`, as itself or by inheritance.
+pub fn has_rights_of(member: pg_sys::Oid, role: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups.
+    unsafe { pg_sys::has_privs_of_role(member, role) }
+}
+
+/// True when a role has any right to change a table, or one of its columns.
+pub fn may_write(role: pg_sys::Oid, table: pg_sys::Oid) -> bool {
+    let of_columns = pg_sys::ACL_INSERT | pg_sys::ACL_UPDATE;
+    let of_table = of_columns | pg_sys::ACL_DELETE | pg_sys::ACL_TRUNCATE | pg_sys::ACL_TRIGGER;
+    let any = pg_sys::AclMaskHow::ACLMASK_ANY;
+    // SAFETY: catalog look-ups.
+    unsafe {
+        pg_sys::pg_class_aclmask(table, role, of_table as _, any) != 0
+            || pg_sys::pg_attribute_aclcheck_all(table, role, of_columns as _, any)
+                == pg_sys::AclResult::ACLCHECK_OK
+    }
 }
 
 /// True when `member` may become `role` with SET ROLE.

@@ -88,6 +88,29 @@ impl Relation {
         }
     }
 
+    /// True when it has triggers that run before a row is inserted, and may change it.
+    pub fn has_trigger_before_insert(self) -> bool {
+        self.with_triggers(|triggers| triggers.trig_insert_before_row)
+    }
+
+    /// True when it has triggers that run before a row is updated, and may change it.
+    pub fn has_trigger_before_update(self) -> bool {
+        self.with_triggers(|triggers| triggers.trig_update_before_row)
+    }
+
+    fn with_triggers(self, look: impl FnOnce(&pg_sys::TriggerDesc) -> bool) -> bool {
+        // SAFETY: the relation is locked; its triggers live as long as it is open.
+        unsafe {
+            let relation = pg_sys::RelationIdGetRelation(self.oid);
+            if relation.is_null() {
+                return false;
+            }
+            let found = (*relation).trigdesc.as_ref().is_some_and(look);
+            pg_sys::RelationClose(relation);
+            found
+        }
+    }
+
     /// True when rules make statements that write to it other ones, or add some.
     pub fn has_rules_for_writing(self) -> bool {
         // SAFETY: the relation is locked; its rules live as long as it is open.

@@ -100,19 +100,23 @@ pub fn is_cut(type_oid: pg_sys::Oid, text: &CString) -> bool {
     }
 }
 
-/// True when a type would drop the time zone, or a time of day, that a text names: `timestamp` and `date` read
+/// True when a type would drop the time zone, or the time of day, that a text names: `timestamp`, `date` and `time` read
 /// `2026-05-27T23:00+05:00` and forget the rest without a word. The session's time zone must be UTC.
 pub fn loses_its_zone(type_oid: pg_sys::Oid, text: &CString) -> bool {
     const MICROSECONDS_OF_A_DAY: i64 = 86_400_000_000;
-    if !text.as_bytes().contains(&b':') {
-        return false;
-    }
+    /// Beyond what `timestamptz` reaches, `date` is alone.
+    const MOST_DAYS: i64 = 294_000 * 365;
     let moment = || input(pg_sys::TIMESTAMPTZOID, -1, text).value() as i64;
     match type_oid {
         pg_sys::TIMESTAMPOID => input(type_oid, -1, text).value() as i64 != moment(),
         pg_sys::DATEOID => {
             let days = i64::from(input(type_oid, -1, text).value() as i32);
-            days * MICROSECONDS_OF_A_DAY != moment()
+            days.abs() < MOST_DAYS && days * MICROSECONDS_OF_A_DAY != moment()
+        }
+        pg_sys::TIMEOID => {
+            let with_zone = input(pg_sys::TIMETZOID, -1, text);
+            // SAFETY: a value of timetz is a pointer to its struct.
+            unsafe { (*with_zone.cast_mut_ptr::<pg_sys::TimeTzADT>()).zone != 0 }
         }
         _ => false,
     }
@@ -141,7 +145,17 @@ pub fn is_equality_shadowed(type_oid: pg_sys::Oid) -> bool {
         });
         let base = pg_sys::getBaseType(type_oid);
         let entry = pg_sys::lookup_type_cache(base, pg_sys::TYPECACHE_EQ_OPR as i32);
-        in_effect != (*entry).eq_opr
+        in_effect != pg_sys::InvalidOid && in_effect != (*entry).eq_opr
+    }
+}
+
+/// True when values of a type can be compared at all.
+pub fn has_equality(type_oid: pg_sys::Oid) -> bool {
+    // SAFETY: a catalog look-up.
+    unsafe {
+        let base = pg_sys::getBaseType(type_oid);
+        let entry = pg_sys::lookup_type_cache(base, pg_sys::TYPECACHE_EQ_OPR as i32);
+        (*entry).eq_opr != pg_sys::InvalidOid
     }
 }
 

@@ -92,7 +92,7 @@ fn define_control_plane() {
     text(
         c"synapsor.api_key_file",
         c"The file that holds the API key.",
-        c"Empty: the server's environment variable SYNAPSOR_API_KEY. Only its owner may read the file.",
+        c"Only its owner may read it, or root and its group. Empty: the server's environment variable SYNAPSOR_API_KEY.",
         &API_KEY_FILE,
     );
     text(
@@ -241,7 +241,7 @@ fn define_applying() {
     );
     flag(
         c"synapsor.allow_cascade",
-        c"Allows a delete that foreign keys widen to other rows.",
+        c"Allows a delete, or an update of a referenced column, that foreign keys widen to other rows.",
         c"",
         &ALLOW_CASCADE,
     );

@@ -20,8 +20,8 @@ mod tests {
 
     /// What the settings say of the role.
     fn resolve() -> Result<String, String> {
-        let owner = Ledger::open().unwrap().owner();
-        ApplyRole::resolve(&Settings::now().unwrap().applying, owner)
+        let ledger = Ledger::open().unwrap();
+        ApplyRole::resolve(&Settings::now().unwrap().applying, &ledger)
             .map(|role| role.name)
             .map_err(|error| error.to_string())
     }
@@ -190,7 +190,7 @@ mod tests {
             shop.role
         ));
         let why = format!(
-            "APPLY_ROLE_UNSAFE: proposals are not applied as \"{}\", which owns the ledger",
+            "APPLY_ROLE_UNSAFE: proposals are not applied as \"{}\", which could write the ledger",
             shop.role
         );
         assert_eq!(resolve(), Err(why));
@@ -249,5 +249,24 @@ mod tests {
         shop.run("ALTER TABLE tickets FORCE ROW LEVEL SECURITY");
         assert_eq!(shop.conflict(&close(3)), "ROW_NOT_FOUND");
         shop.applied(&close(1));
+    }
+
+    #[pg_test]
+    fn a_role_that_could_write_the_ledger_is_refused() {
+        let shop = Shop::with_tickets();
+        let refused = format!(
+            "APPLY_ROLE_UNSAFE: proposals are not applied as \"{}\", which could write the ledger",
+            shop.role
+        );
+        for right in [
+            "DELETE ON synapsor.ledger",
+            "UPDATE (status) ON synapsor.ledger",
+            "pg_write_all_data",
+        ] {
+            shop.run(&format!("GRANT {right} TO {}", shop.role));
+            assert_eq!(resolve().unwrap_err(), refused, "{right}");
+            shop.run(&format!("REVOKE {right} FROM {}", shop.role));
+            resolve().unwrap();
+        }
     }
 }

@@ -164,4 +164,92 @@ mod tests {
         shop.applied(&update("orders").key("id", 1).set("n", 1));
         assert_eq!(shop.rows("lines"), "(11,1) (12,1)");
     }
+
+    /// Orders whose column `code` lines refer to, ON UPDATE CASCADE, and a proposal that changes that column in a way
+    /// that does not show in its own column names.
+    fn hidden_change(definition: &str, change: &Change) {
+        let shop = Shop::open();
+        shop.run(
+            "CREATE TABLE orders (id int PRIMARY KEY, name text, code text UNIQUE, v int);
+             INSERT INTO orders VALUES (1, 'a', 'A', 1);",
+        );
+        shop.run(definition);
+        shop.run(
+            "CREATE TABLE lines (id int, code text REFERENCES orders (code) ON UPDATE CASCADE);
+             INSERT INTO lines SELECT 1, code FROM orders;",
+        );
+        let before = shop.rows("lines");
+        assert!(
+            shop.failed(change)
+                .starts_with("WRITEBACK_CASCADE_BLOCKED: "),
+            "{definition}"
+        );
+        assert_eq!(shop.rows("lines"), before);
+        shop.close();
+    }
+
+    #[pg_test]
+    fn an_update_that_spreads_by_way_of_a_trigger_or_a_generated_column_is_blocked() {
+        let rename = update("orders").key("id", 1).set("name", "\"b\"");
+        hidden_change(
+            "CREATE FUNCTION recode() RETURNS trigger LANGUAGE plpgsql AS
+                 'BEGIN NEW.code := upper(NEW.name); RETURN NEW; END';
+             CREATE TRIGGER recode BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION recode()",
+            &rename,
+        );
+        hidden_change(
+            "ALTER TABLE orders DROP code;
+             ALTER TABLE orders ADD code text GENERATED ALWAYS AS (upper(name)) STORED UNIQUE",
+            &rename,
+        );
+    }
+
+    #[pg_test]
+    fn an_update_that_spreads_through_a_view_named_like_its_table_is_blocked() {
+        let shop = Shop::open();
+        shop.run(&format!(
+            "CREATE SCHEMA {0}_base;
+             CREATE TABLE {0}_base.orders (id int PRIMARY KEY, code int UNIQUE);
+             CREATE VIEW orders AS SELECT id, code AS label FROM {0}_base.orders;
+             CREATE TABLE lines (id int, code int REFERENCES {0}_base.orders (code) ON UPDATE CASCADE);
+             INSERT INTO orders VALUES (1, 1); INSERT INTO lines VALUES (1, 1);",
+            shop.schema
+        ));
+        let recode = update("orders").key("id", 1).set("label", 7);
+        assert_eq!(shop.failed(&recode), blocked(&shop));
+        assert_eq!(shop.rows("lines"), "(1,1)");
+    }
+
+    #[pg_test]
+    fn an_advance_that_would_spread_is_blocked() {
+        let shop = Shop::open();
+        shop.run(
+            "CREATE TABLE orders (id int PRIMARY KEY, n int, v int, UNIQUE (id, v));
+             CREATE TABLE lines (id int, v int, FOREIGN KEY (id, v) REFERENCES orders (id, v) ON UPDATE CASCADE);
+             INSERT INTO orders VALUES (1, 0, 1); INSERT INTO lines VALUES (1, 1);",
+        );
+        let change = update("orders").key("id", 1).set("n", 1).conflict("v", 1);
+        shop.set("synapsor.advance_guard", "on");
+        assert_eq!(shop.failed(&change), blocked(&shop));
+        shop.set("synapsor.advance_guard", "off");
+        shop.applied(&change);
+    }
+
+    #[pg_test]
+    fn an_advance_of_a_table_that_refers_to_itself_is_not_taken_for_a_spread() {
+        let shop = Shop::open();
+        shop.run(
+            "CREATE TABLE orders (id int PRIMARY KEY, code int UNIQUE, v int,
+                                  parent int REFERENCES orders (code) ON UPDATE CASCADE);
+             INSERT INTO orders VALUES (1, 1, 1);",
+        );
+        shop.set("synapsor.advance_guard", "on");
+        shop.applied(
+            &update("orders")
+                .key("id", 1)
+                .set("code", 7)
+                .conflict("v", 1),
+        );
+        assert_eq!(shop.rows("orders"), "(1,7,2,)");
+    }
 }

@@ -132,4 +132,16 @@ mod tests {
             assert_eq!(decision.affected_rows(), 1, "{path}: {decision:?}");
         }
     }
+
+    #[pg_test]
+    fn the_sessions_habits_do_not_change_a_value() {
+        let shop = Shop::open();
+        shop.run("CREATE TABLE t (id int PRIMARY KEY, names text[], at timestamptz); INSERT INTO t VALUES (1)");
+        shop.set("array_nulls", "off");
+        let change = update("t").key("id", 1).set("names", "[\"a\", null]");
+        shop.applied(&change.set("at", "\"2026-05-27 10:00 EST\""));
+        assert_eq!(shop.text("SELECT array_position(names, NULL) FROM t"), "2");
+        assert_eq!(shop.text("SELECT at = '2026-05-27 15:00Z' FROM t"), "true");
+        assert_eq!(shop.text("current_setting('array_nulls')"), "off");
+    }
 }

@@ -163,4 +163,24 @@ mod tests {
         shop.applied(&change.set("name", text("Ann")));
         assert_eq!(shop.rows("users"), "(1,a@x,Ann) (2,b@x,B)");
     }
+
+    #[pg_test]
+    fn a_guard_of_a_domain_is_not_rounded_to_fit() {
+        let shop = Shop::open();
+        shop.run(
+            "CREATE DOMAIN price AS numeric(10,2);
+             CREATE TABLE t (id int PRIMARY KEY, price price, n int); INSERT INTO t VALUES (1, 1.01);",
+        );
+        let change = |price| {
+            update("t")
+                .key("id", 1)
+                .set("n", 1)
+                .conflict("price", price)
+        };
+        assert_eq!(
+            shop.failed(&change("1.006")),
+            "WRITEBACK_VALUE_NOT_EXACT: price"
+        );
+        shop.applied(&change("1.01"));
+    }
 }

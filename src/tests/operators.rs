@@ -105,4 +105,22 @@ mod tests {
         shop.applied(&update("ledgers").key("id", 1).set("v", text("c")));
         shop.applied(&insert("ledgers").set("id", 3).set("v", text("d")));
     }
+
+    #[pg_test]
+    fn the_tenant_of_an_insert_is_compared_only_where_a_trigger_could_change_it() {
+        let shop = Shop::open();
+        shop.run(
+            "CREATE DOMAIN tenant AS text;
+             CREATE TABLE seen (what text);
+             CREATE TABLE t (id int, tenant tenant);
+             CREATE FUNCTION never(tenant, tenant) RETURNS boolean LANGUAGE sql AS
+                 $$ INSERT INTO seen VALUES ('run'); SELECT false $$;
+             CREATE OPERATOR = (LEFTARG = tenant, RIGHTARG = tenant, FUNCTION = never);",
+        );
+        let change = insert("t").set("id", 1).tenant("tenant", text("acme"));
+        shop.applied(&change);
+        shop.trigger("BEFORE INSERT", "t", "");
+        assert_eq!(shop.failed(&change), "WRITEBACK_OPERATOR_SHADOWED: tenant");
+        assert_eq!(shop.rows("seen"), "NULL");
+    }
 }

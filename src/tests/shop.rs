@@ -199,7 +199,7 @@ impl Shop {
     fn with_applier<T>(&self, dry_run: bool, work: impl FnOnce(&Ledger, &Applier<'_>) -> T) -> T {
         let settings = Settings::now().unwrap().applying;
         let ledger = Ledger::open().expect("the ledger is there");
-        let role = ApplyRole::resolve(&settings, ledger.owner());
+        let role = ApplyRole::resolve(&settings, &ledger);
         let role = role.unwrap_or_else(|error| panic!("{error}"));
         let applier = Applier {
             settings: &settings,

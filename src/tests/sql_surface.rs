@@ -77,7 +77,7 @@ mod tests {
         }
         let grant = "has_function_privilege(ROLE, 'synapsor_grant_usage(name)', 'EXECUTE')";
         assert_eq!(may(grant), "false");
-        for view in ["pending_reports", "recent", "metrics"] {
+        for view in ["pending_reports", "rejected_reports", "recent", "metrics"] {
             assert_eq!(
                 may(&format!(
                     "has_table_privilege(ROLE, 'synapsor.{view}', 'SELECT')"
@@ -92,7 +92,7 @@ mod tests {
         let ledger = "has_any_column_privilege(ROLE, 'synapsor.ledger', 'SELECT, INSERT, UPDATE, REFERENCES')";
         assert_eq!(may(ledger), "false");
         shop.run(&format!("SET LOCAL ROLE {}", shop.role));
-        shop.run("SELECT * FROM synapsor.recent, synapsor.metrics, synapsor.pending_reports");
+        shop.run("SELECT * FROM synapsor.recent, synapsor.metrics, synapsor.pending_reports, synapsor.rejected_reports");
         shop.run("RESET ROLE");
     }
 

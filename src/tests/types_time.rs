@@ -114,4 +114,25 @@ mod tests {
             .refuses(text("2026-05-27T23:00:00-08:00"), NOT_EXACT)
             .refuses(text("2026-05-27T10:00:00Z"), NOT_EXACT);
     }
+
+    #[pg_test]
+    fn however_a_zone_is_written_it_is_not_forgotten() {
+        let shop = Shop::open();
+        shop.column("timestamp")
+            .keeps(text("20260527T230000Z"), "2026-05-27 23:00:00")
+            .keeps(text("2026-05-27"), "2026-05-27 00:00:00")
+            .refuses(text("20260527T230000+0500"), NOT_EXACT)
+            .refuses(text("2026-05-27 EST"), NOT_EXACT);
+        shop.column("date")
+            .refuses(text("20260527T230000Z"), NOT_EXACT);
+        shop.column("time")
+            .keeps(text("23:00Z"), "23:00:00")
+            .refuses(text("23:00+05:00"), NOT_EXACT);
+        shop.column("timestamp[]")
+            .keeps(
+                "[\"2026-05-27T23:00:00Z\", null]",
+                "{\"2026-05-27 23:00:00\",NULL}",
+            )
+            .refuses("[[\"2026-05-27T23:00:00+05:00\"]]", NOT_EXACT);
+    }
 }

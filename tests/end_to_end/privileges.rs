@@ -13,6 +13,7 @@ const CALLS: &[&str] = &[
     "SELECT synapsor_grant_usage('stranger')",
     "SELECT * FROM synapsor.ledger",
     "SELECT * FROM synapsor.pending_reports",
+    "SELECT * FROM synapsor.rejected_reports",
     "SELECT * FROM synapsor.recent",
     "SELECT * FROM synapsor.metrics",
 ];
@@ -38,7 +39,7 @@ fn a_granted_operator_can_poll_report_and_look_and_no_more() {
     assert_eq!(operator.poll()["count"], 1);
     operator.report();
     operator.call();
-    for view in ["pending_reports", "recent", "metrics"] {
+    for view in ["pending_reports", "rejected_reports", "recent", "metrics"] {
         operator.run(&format!("SELECT * FROM synapsor.{view}"));
     }
     let forbidden = [
@@ -147,4 +148,25 @@ fn a_trigger_can_t_step_up_from_the_writer() {
         );
         stage.wait_for_reports();
     }
+}
+
+#[test]
+fn a_session_that_logged_in_as_the_apply_role_is_not_restricted() {
+    let stage = Stage::new();
+    stage.database.execute(
+        "CREATE FUNCTION scratch() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN CREATE TEMP TABLE scratch ON COMMIT DROP AS SELECT NEW.id; RETURN NEW; END';
+         CREATE TRIGGER scratch BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION scratch();
+         GRANT SELECT, UPDATE ON tickets TO ops",
+    );
+    stage.approve_closing([1]);
+    let answer = stage.poll();
+    assert_eq!(
+        answer["results"][0]["error"],
+        "SQLSTATE 42501: insufficient_privilege"
+    );
+    stage.wait_for_reports();
+    stage.database.set("synapsor.apply_role", "");
+    stage.approve_closing([2]);
+    assert_eq!(stage.poll()["results"][0]["status"], "applied");
 }

@@ -190,8 +190,8 @@ fn poll_again(database: &Database, control_plane: &Simulator) {
         results.len(),
         control_plane.journal().len() - requests,
     );
-    screen::heading("7. What the database remembers: SELECT * FROM synapsor.recent");
     let query = "SELECT proposal_id, operation, target, status, why, report FROM synapsor.recent ORDER BY at, proposal_id";
+    screen::heading(&format!("7. What the database remembers: {query}"));
     let mut session = database.connect_as(OPERATOR);
     let remembered = session.query(query, &[]).expect("the operator may read it");
     let column = |row: &postgres::Row, n| row.get::<_, Option<String>>(n).unwrap_or_default();

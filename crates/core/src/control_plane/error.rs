@@ -247,7 +247,7 @@ impl Cause {
             }
             Cause::Tls(fault) => fault.hint(),
             Cause::Interrupted => {
-                "It is tried again; if it stays, look for a proxy that cuts connections."
+                "Nothing is lost: proposals stay approved, and reports that are owed are kept and sent again. If it stays, look for a proxy that cuts connections."
             }
             Cause::TooLarge => "Raise max_response_size if the list is rightly that large.",
             Cause::NotJson | Cause::UnexpectedAnswer | Cause::UnexpectedStatus => {
@@ -260,8 +260,12 @@ impl Cause {
             Cause::Forbidden => {
                 "Give the key the rights to read and report this source's proposals."
             }
-            Cause::Busy => "It is tried again more slowly; report_concurrency sets the ceiling.",
-            Cause::Unavailable => "It is tried again; quote the request id if it stays.",
+            Cause::Busy => {
+                "Nothing is lost: proposals stay approved, and reports that are owed are kept and sent again. Call less often, or lower report_concurrency."
+            }
+            Cause::Unavailable => {
+                "Nothing is lost: proposals stay approved, and reports that are owed are kept and sent again. Quote the request id if it stays."
+            }
             Cause::Refused => {
                 "It would be refused again; quote code and request id to the control plane's operator."
             }
