@@ -15,6 +15,7 @@ use synapsor_core::builder;
 use synapsor_core::outcome::{ConflictReason, Guards, Status};
 use synapsor_core::proposal::Proposal;
 
+use crate::pg::error::PgError;
 use crate::pg::subtransaction::{self, Ending};
 use crate::pg::time_limit::TimeLimit;
 use crate::pg::triggers;
@@ -134,14 +135,18 @@ impl Applier<'_> {
                 other => Ending::Undo(other),
             }
         };
-        let ran = subtransaction::run(work, |error| {
-            error.sqlstate == "57014" && TimeLimit::expired()
-        });
+        let is_our_limit = |error: &PgError| error.sqlstate == "57014" && TimeLimit::expired();
+        let ran = subtransaction::run(work, is_our_limit);
         ran.unwrap_or_else(|error| {
             let column = column_at_work.borrow_mut().take();
-            Err(statement::NotApplied::Failed(Failure::of_error(
-                error, column,
-            )))
+            let is_our_limit = is_our_limit(&error);
+            let mut failure = Failure::of_error(error, column);
+            if is_our_limit {
+                // Postgres says "due to user request", which would send people looking for that user.
+                let limit = self.settings.statement_timeout;
+                failure.detail = Some(format!("synapsor.statement_timeout ({limit} ms) ran out"));
+            }
+            Err(statement::NotApplied::Failed(failure))
         })
     }
 }

@@ -36,10 +36,10 @@ mod tests {
         let start = Instant::now();
         let decision = shop.apply(&close(1));
         assert_eq!(decision.status, Status::Retrying, "{decision:?}");
-        assert_eq!(
-            decision.failure.unwrap().error,
-            "SQLSTATE 57014: query_canceled"
-        );
+        let failure = decision.failure.unwrap();
+        assert_eq!(failure.error, "SQLSTATE 57014: query_canceled");
+        let why = "synapsor.statement_timeout (50 ms) ran out";
+        assert_eq!(failure.detail.as_deref(), Some(why));
         assert!(start.elapsed() < Duration::from_secs(5));
         shop.applied(&close(2));
     }
