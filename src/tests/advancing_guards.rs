@@ -4,14 +4,8 @@
 mod tests {
     use pgrx::prelude::*;
 
-    use crate::tests::change::{Change, delete, text, update};
+    use crate::tests::change::{close, delete, text, update};
     use crate::tests::shop::Shop;
-
-    fn close(id: i32) -> Change {
-        update("tickets")
-            .key("id", id)
-            .set("status", text("closed"))
-    }
 
     const VERSION: &str = "SELECT version FROM tickets WHERE id = 1";
 

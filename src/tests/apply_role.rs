@@ -7,16 +7,10 @@ mod tests {
     use crate::apply::ApplyRole;
     use crate::ledger::Ledger;
     use crate::settings::Settings;
-    use crate::tests::change::{Change, delete, insert, text, update};
+    use crate::tests::change::{Change, close, delete, insert, text, update};
     use crate::tests::shop::Shop;
 
     const DENIED: &str = "SQLSTATE 42501: insufficient_privilege";
-
-    fn close(id: i32) -> Change {
-        update("tickets")
-            .key("id", id)
-            .set("status", text("closed"))
-    }
 
     /// What the settings say of the role.
     fn resolve() -> Result<String, String> {

@@ -5,14 +5,8 @@ mod tests {
     use pgrx::prelude::*;
 
     use crate::batch::Retry;
-    use crate::tests::change::{Change, insert, text, update};
+    use crate::tests::change::{Change, close, insert, text};
     use crate::tests::shop::Shop;
-
-    fn close(id: i32) -> Change {
-        update("tickets")
-            .key("id", id)
-            .set("status", text("closed"))
-    }
 
     fn bump(id: i32) -> Change {
         insert("hits").set("ticket", id)

@@ -34,6 +34,13 @@ pub fn update(table: &str) -> Change {
     Change::new("update", table)
 }
 
+/// Closes one of the tickets of [`super::shop::Shop::with_tickets`].
+pub fn close(id: i32) -> Change {
+    update("tickets")
+        .key("id", id)
+        .set("status", text("closed"))
+}
+
 pub fn delete(table: &str) -> Change {
     Change::new("delete", table)
 }

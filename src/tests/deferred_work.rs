@@ -5,14 +5,8 @@
 mod tests {
     use pgrx::prelude::*;
 
-    use crate::tests::change::{Change, text, update};
+    use crate::tests::change::close;
     use crate::tests::shop::Shop;
-
-    fn close(id: i32) -> Change {
-        update("tickets")
-            .key("id", id)
-            .set("status", text("closed"))
-    }
 
     /// A constraint trigger on tickets, deferred, which runs this.
     fn with_late_trigger(body: &str) -> Shop {

@@ -4,14 +4,8 @@
 mod tests {
     use pgrx::prelude::*;
 
-    use crate::tests::change::{Change, text, update};
+    use crate::tests::change::{close, text, update};
     use crate::tests::shop::Shop;
-
-    fn close(id: i32) -> Change {
-        update("tickets")
-            .key("id", id)
-            .set("status", text("closed"))
-    }
 
     /// A shop whose tickets write down what this expression is while one is updated.
     fn observing(expression: &str) -> Shop {

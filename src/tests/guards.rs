@@ -5,14 +5,8 @@ mod tests {
     use pgrx::prelude::*;
     use synapsor_core::outcome::Guards;
 
-    use crate::tests::change::{Change, delete, insert, text, update};
+    use crate::tests::change::{close, delete, insert, text, update};
     use crate::tests::shop::Shop;
-
-    fn close(id: i32) -> Change {
-        update("tickets")
-            .key("id", id)
-            .set("status", text("closed"))
-    }
 
     #[pg_test]
     fn the_row_that_all_guards_match_is_changed_and_no_other() {

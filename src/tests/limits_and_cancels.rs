@@ -10,14 +10,8 @@ mod tests {
     use crate::apply::Decision;
     use crate::pg::error::PgError;
     use crate::pg::subtransaction::{self, Ending};
-    use crate::tests::change::{Change, text, update};
+    use crate::tests::change::{Change, close};
     use crate::tests::shop::Shop;
-
-    fn close(id: i32) -> Change {
-        update("tickets")
-            .key("id", id)
-            .set("status", text("closed"))
-    }
 
     /// Applies a proposal where an error that ends everything is caught after all.
     fn apply_inside(shop: &Shop, change: &Change) -> Result<Decision, PgError> {

@@ -4,14 +4,8 @@
 mod tests {
     use pgrx::prelude::*;
 
-    use crate::tests::change::{Change, delete, insert, text, update};
+    use crate::tests::change::{close, delete, insert, text, update};
     use crate::tests::shop::Shop;
-
-    fn close(id: i32) -> Change {
-        update("tickets")
-            .key("id", id)
-            .set("status", text("closed"))
-    }
 
     #[pg_test]
     fn a_trigger_that_keeps_the_statement_from_its_row_makes_a_conflict() {
