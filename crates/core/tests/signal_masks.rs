@@ -91,7 +91,9 @@ fn every_thread_of_a_client_blocks_the_signals_that_its_maker_blocks() {
         found.iter().any(|(name, _)| name == "synapsor report"),
         "{threads:?}"
     );
+    // A thread that begins or ends blocks some more for a moment: the C library's own.
+    let bits = |mask: &str| u64::from_str_radix(mask, 16).unwrap();
     for (name, mask) in found {
-        assert_eq!(mask, &ours, "{name}");
+        assert_eq!(bits(mask) & bits(&ours), bits(&ours), "{name}: {mask}");
     }
 }
