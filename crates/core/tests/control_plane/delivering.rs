@@ -110,7 +110,7 @@ fn a_ceiling_of_nought_counts_as_one() {
 fn answers_come_on_the_calling_thread_as_they_arrive() {
     let simulator = simulator_with(2);
     simulator.inject(
-        Rule::on(Endpoint::Report, Fault::latency(Duration::from_millis(600)))
+        Rule::on(Endpoint::Report, Fault::latency(Duration::from_millis(3_000)))
             .for_proposal("wrp_1"),
     );
     let (here, began) = (thread::current().id(), Instant::now());
@@ -123,7 +123,7 @@ fn answers_come_on_the_calling_thread_as_they_arrive() {
         &AtomicBool::new(false),
         |index, _| {
             assert_eq!(thread::current().id(), here);
-            order.push((index, began.elapsed() < Duration::from_millis(500)));
+            order.push((index, began.elapsed() < Duration::from_millis(2_500)));
         },
     );
     assert_eq!(order, [(1, true), (0, false)]);
@@ -228,7 +228,7 @@ fn a_short_wait_ends_when_asked_to_stop() {
             ending: Ending::Stopped
         }
     );
-    assert!(began.elapsed() < Duration::from_millis(500));
+    assert!(began.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn a_server_without_an_answer_is_asked_no_more() {
     );
     assert_eq!((delivery.ending, calls), (Ending::Unusable, 4));
     assert!(
-        began.elapsed() < Duration::from_millis(900),
+        began.elapsed() < Duration::from_secs(5),
         "{:?}",
         began.elapsed()
     );
