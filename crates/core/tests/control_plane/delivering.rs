@@ -110,8 +110,11 @@ fn a_ceiling_of_nought_counts_as_one() {
 fn answers_come_on_the_calling_thread_as_they_arrive() {
     let simulator = simulator_with(2);
     simulator.inject(
-        Rule::on(Endpoint::Report, Fault::latency(Duration::from_millis(3_000)))
-            .for_proposal("wrp_1"),
+        Rule::on(
+            Endpoint::Report,
+            Fault::latency(Duration::from_millis(3_000)),
+        )
+        .for_proposal("wrp_1"),
     );
     let (here, began) = (thread::current().id(), Instant::now());
     let mut order = Vec::new();
