@@ -58,8 +58,11 @@ pub fn execute(
     let mut advanced = guard_advanced(statement, &executed)?;
     let mut own_changes = 1;
     if settings.advance_guard && advanced == Some(false) {
-        advanced = Some(advance_guard(&spi, statement, &target)?);
-        own_changes += 1;
+        // Counted only where it wrote: one change too many would hide one row of somebody else's.
+        if let Some(moved) = advance_guard(&spi, statement, &target)? {
+            advanced = Some(moved);
+            own_changes += 1;
+        }
     }
     triggers::fire_deferred();
     if let Some(watch) = watch {
@@ -147,7 +150,7 @@ fn compared_after<'s, 'p>(
 /// The statement also returns two flags: whether key and tenant are still the guarded ones, and whether the conflict
 /// column still has the guarded value. They compare with parameters that the statement has anyway.
 fn with_returning(statement: &Statement<'_>, compared: &[(usize, &Param<'_>)]) -> String {
-    let equals = |(n, param): &(usize, &Param<'_>)| format!("\"{}\" = ${n}", param.column);
+    let equals = |(n, param): &(usize, &Param<'_>)| equals(param.column, *n);
     let identity: Vec<_> = compared.iter().map(equals).collect();
     let mut sql = format!("{} RETURNING ({})", statement.sql, identity.join(" AND "));
     let conflict = (1..)
@@ -206,7 +209,7 @@ fn conflict_reason(
         (Some(param), _) => {
             let params: Vec<_> = params.iter().chain([param]).copied().collect();
             look(
-                &format!("{sql} AND \"{}\" = ${}", param.column, params.len()),
+                &format!("{sql} AND {}", equals(param.column, params.len())),
                 &params,
             )?
         }
@@ -221,17 +224,17 @@ fn conflict_reason(
 }
 
 /// Advances the conflict column of the row that was just updated: an integer by one, a timestamp to now. Returns
-/// false for a column of another type, which can't be advanced.
+/// whether it has another value since; `None` where nothing was written, as for a column of another type.
 fn advance_guard(
     spi: &Connection,
     statement: &Statement<'_>,
     target: &Target,
-) -> Result<bool, Failure> {
+) -> Result<Option<bool>, Failure> {
     use pgrx::pg_sys;
 
     let (Some(column), Some((_, params))) = (statement.conflict_column(), statement.row_lookup())
     else {
-        return Ok(false);
+        return Ok(None);
     };
     let declared = target.column(column)?;
     let next = match types::base_type(declared.oid, declared.modifier).0 {
@@ -239,12 +242,11 @@ fn advance_guard(
             format!("\"{column}\" OPERATOR(pg_catalog.+) 1")
         }
         pg_sys::TIMESTAMPTZOID | pg_sys::TIMESTAMPOID => "pg_catalog.clock_timestamp()".to_owned(),
-        _ => return Ok(false),
+        _ => return Ok(None),
     };
-    let guards: Vec<_> = params
-        .iter()
-        .enumerate()
-        .map(|(n, p)| format!("\"{}\" = ${}", p.column, n + 1))
+    let guards: Vec<_> = (1..)
+        .zip(&params)
+        .map(|(n, param)| equals(param.column, n))
         .collect();
     let compared = statement
         .params
@@ -252,7 +254,7 @@ fn advance_guard(
         .find(|param| param.role == Role::Conflict);
     let params: Vec<_> = params.into_iter().chain(compared.copied()).collect();
     let differs = match compared {
-        Some(_) => format!("(\"{column}\" = ${}) IS NOT TRUE", params.len()),
+        Some(_) => format!("({}) IS NOT TRUE", equals(column, params.len())),
         None => format!("\"{column}\" IS NOT NULL"),
     };
     let sql = format!(
@@ -266,8 +268,13 @@ fn advance_guard(
     target.require_own_equality(&params)?;
     let executed = plan.execute(&values.arguments);
     match executed.rows {
-        EXPECTED_ROW_COUNT => Ok(executed.flags == [true]),
-        0 => Ok(false),
+        EXPECTED_ROW_COUNT => Ok(Some(executed.flags == [true])),
+        0 => Ok(None),
         _ => Err(Refusal::from(Code::MultiRowBlocked).into()),
     }
+}
+
+/// A comparison of a column, whose name the builder has found safe, with the `n`th parameter.
+fn equals(column: &str, n: usize) -> String {
+    format!("\"{column}\" = ${n}")
 }

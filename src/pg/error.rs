@@ -68,8 +68,8 @@ impl PgError {
         }
     }
 
-    /// True for a cancel of this backend: by its user, by a time-out of his, by a shutdown. It ends the caller's
-    /// transaction whatever we think of it. An error that only borrows the code (a trigger that raises it, a foreign
+    /// True for a cancel of this backend: by its user, or by a time-out of his. It ends the caller's transaction
+    /// whatever we think of it. An error that only borrows the code (a trigger that raises it, a foreign
     /// server that passes its own on) is like any other.
     pub fn is_cancel(&self) -> bool {
         self.sqlstate == "57014" && self.is_interrupt

@@ -252,4 +252,20 @@ mod tests {
         );
         assert_eq!(shop.rows("orders"), "(1,7,2,)");
     }
+
+    #[pg_test]
+    fn an_advance_that_wrote_nothing_hides_no_row_of_a_spread() {
+        let shop = Shop::open();
+        shop.run(
+            "CREATE TABLE orders (id int PRIMARY KEY, code int UNIQUE, v text,
+                                  parent int REFERENCES orders (code) ON UPDATE CASCADE);
+             INSERT INTO orders VALUES (1, 1, 'a'), (2, 2, 'a', 1);",
+        );
+        shop.set("synapsor.advance_guard", "on");
+        let recode = update("orders")
+            .key("id", 1)
+            .set("code", 7)
+            .conflict("v", "\"a\"");
+        assert_eq!(shop.failed(&recode), blocked(&shop));
+    }
 }
