@@ -259,7 +259,7 @@ mod tests {
         shop.run(
             "CREATE TABLE orders (id int PRIMARY KEY, code int UNIQUE, v text,
                                   parent int REFERENCES orders (code) ON UPDATE CASCADE);
-             INSERT INTO orders VALUES (1, 1, 'a'), (2, 2, 'a', 1);",
+             INSERT INTO orders VALUES (1, 1, 'a', NULL), (2, 2, 'a', 1);",
         );
         shop.set("synapsor.advance_guard", "on");
         let recode = update("orders")
