@@ -100,6 +100,37 @@ COMMENT ON COLUMN synapsor.ledger.reported_at IS 'When the control plane accepte
 COMMENT ON COLUMN synapsor.ledger.next_report_at IS 'When a pending report is due.';
 COMMENT ON COLUMN synapsor.ledger.report_error IS 'Why the last delivery failed.';
 
+-- What keeps write-back from working. Empty while nothing does, so that restoring a dump finds nothing in its way.
+CREATE TABLE synapsor.hold (
+    kind    text        PRIMARY KEY,
+    since   timestamptz NOT NULL,
+    held_by text        NOT NULL,
+    CONSTRAINT hold_kind_known CHECK (kind IN ('paused', 'stopped'))
+);
+SELECT pg_catalog.pg_extension_config_dump('synapsor.hold', '');
+COMMENT ON TABLE synapsor.hold IS
+    'What a person asked for until he takes it back: written by synapsor_pause() and synapsor_stop_worker().';
+COMMENT ON COLUMN synapsor.hold.kind IS 'paused: nothing is applied; stopped: no worker runs.';
+COMMENT ON COLUMN synapsor.hold.since IS 'When it was asked for.';
+COMMENT ON COLUMN synapsor.hold.held_by IS 'Who asked for it.';
+
+-- Where write-back was set up. A dump brings the origin's row along, beside the one that CREATE EXTENSION made; a clone
+-- has the origin's row alone. Either way there is a row that is not this database's own: it is a copy. No key: a dump
+-- restored where it came from brings the same row again.
+CREATE TABLE synapsor.home (
+    system_identifier bigint NOT NULL,
+    database_oid      oid    NOT NULL
+);
+INSERT INTO synapsor.home (system_identifier, database_oid)
+SELECT c.system_identifier, d.oid
+FROM pg_catalog.pg_control_system() AS c, pg_catalog.pg_database AS d
+WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database();
+SELECT pg_catalog.pg_extension_config_dump('synapsor.home', '');
+COMMENT ON TABLE synapsor.home IS
+    'The cluster and database that write-back works in; in any other one it stays paused until synapsor_resume().';
+COMMENT ON COLUMN synapsor.home.system_identifier IS 'The cluster: pg_control_system().system_identifier.';
+COMMENT ON COLUMN synapsor.home.database_oid IS 'The database: pg_database.oid.';
+
 CREATE VIEW synapsor.pending_reports AS
 SELECT key, proposal_id, status, report_attempts, decided_at, next_report_at, report_error
 FROM synapsor.ledger

@@ -29,7 +29,7 @@ fn not_tried(element: &Listed) -> Value {
     result(proposal_id, "skipped", [("reason", Some(reason.into()))])
 }
 
-/// Elements without a usable id that this backend has logged, by digest, so that each is logged once.
+/// What this backend has logged of elements that can't be reported, so that each is logged once.
 static LOGGED: Mutex<Option<HashSet<String>>> = Mutex::new(None);
 const MAX_LOGGED: usize = 1_000;
 
@@ -65,6 +65,8 @@ pub struct Done {
     pub left: Vec<usize>,
     /// True when there are reports to send once the transaction has committed.
     pub owes_reports: bool,
+    /// What ended `failed`: the proposal's id and the error, as it is reported.
+    pub failed: Vec<(String, String)>,
 }
 
 /// What an element says of itself, readable or not.
@@ -145,9 +147,20 @@ impl<'a> Batch<'a> {
             self.rows.iter().any(|row| row.status.is_final()) || !self.again.is_empty();
         if !self.applier.dry_run {
             self.ledger.record(&self.rows)?;
-            self.ledger.report_again(&self.again)?;
+            self.ledger
+                .report_again(&self.again, self.retry == Retry::Now)?;
         }
+        let failed = self.rows.iter().filter(|row| row.status == Status::Failed);
+        let failed = failed
+            .map(|row| {
+                (
+                    row.proposal_id.clone(),
+                    row.error.clone().unwrap_or_default(),
+                )
+            })
+            .collect();
         Ok(Done {
+            failed,
             results: self.results,
             left,
             owes_reports: owes_reports && !self.applier.dry_run,
@@ -353,11 +366,13 @@ fn recorded(subject: &Subject<'_>, entry: &Entry) -> Value {
 
 /// Nothing is written and nothing is reported; the operator sees it here and in the log.
 fn mismatch(subject: &Subject<'_>) -> Value {
-    pgrx::warning!(
-        "synapsor_writeback: {}: proposal {} has the key of one with another content, and is left alone",
-        Code::IdempotencyMismatch,
-        subject.proposal_id.escape_debug(),
-    );
+    if is_first_time(&format!("{} {}", subject.proposal_id, subject.digest)) {
+        pgrx::warning!(
+            "synapsor_writeback: {}: proposal {} has the key of one with another content, and is left alone",
+            Code::IdempotencyMismatch,
+            subject.proposal_id.escape_debug(),
+        );
+    }
     result(
         Some(subject.proposal_id),
         "refused",
@@ -377,14 +392,19 @@ fn unusable_id(element: &Listed) -> Value {
 }
 
 fn log_once(bad: &Bad) {
-    let mut logged = LOGGED
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let logged = logged.get_or_insert_default();
-    if logged.len() < MAX_LOGGED && logged.insert(bad.digest.clone()) {
+    if is_first_time(&bad.digest) {
         pgrx::warning!(
             "synapsor_writeback: a listed proposal has no usable id and can't be reported: {}",
             bad.refusal,
         );
     }
+}
+
+/// True when this backend has not logged it yet.
+fn is_first_time(what: &str) -> bool {
+    let mut logged = LOGGED
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let logged = logged.get_or_insert_default();
+    logged.len() < MAX_LOGGED && logged.insert(what.to_owned())
 }

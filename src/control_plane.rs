@@ -73,7 +73,7 @@ impl ControlPlane {
 
     /// The approved proposals of our source, at most `max_proposals`, and the source's id.
     pub fn fetch(&self, max_proposals: usize) -> Result<Fetched, ExtensionError> {
-        if self.settings.source_id.is_none() && self.settings.source_name.is_none() {
+        if !self.settings.names_a_source() {
             return Err(ExtensionError::SourceNotConfigured);
         }
         let this = self.clone();

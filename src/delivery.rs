@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use synapsor_core::control_plane::{Acceptance, ControlPlaneError, Disposition};
 use synapsor_core::retry::Backoff;
+use synapsor_core::schedule::SLOW;
 
 use crate::control_plane::ControlPlane;
 use crate::error::ExtensionError;
@@ -14,9 +15,6 @@ use crate::pg::{durable, latch};
 
 /// Reports taken at a time.
 const ROUND: usize = 500;
-
-/// The shortest wait, in seconds, after an answer that needs somebody to act: a wrong key, an answer from something else.
-const SLOW: f64 = 60.0;
 
 /// What a delivery did.
 #[derive(Clone, Debug, Default)]
@@ -43,9 +41,8 @@ impl Tally {
 /// Delivers what is owed, each report once. No transaction of ours is open while it waits for answers, unless it is the
 /// caller's.
 ///
-/// Everything that is reported is on disk first, also what was committed with `synchronous_commit = off`.
+/// Everything that is reported is on disk first, and on a synchronous standby where there is one.
 pub fn deliver(
-    ledger: &Ledger,
     control_plane: &ControlPlane,
     which: Which,
     transactions: &dyn Transactions,
@@ -53,11 +50,11 @@ pub fn deliver(
     let mut tally = Tally::default();
     let mut tried = Vec::new();
     loop {
-        let owed = within(transactions, || take(ledger, which, &tried))?;
+        let owed = within(transactions, || take(which, &tried))?;
         if owed.is_empty() {
             return Ok(tally);
         }
-        durable::flush_commits_so_far();
+        within(transactions.for_waiting(), secure_commits_so_far)?;
         let reports = owed.iter().map(|owed| owed.report.clone()).collect();
         let answers = control_plane.deliver(reports)?;
         let unsent = owed.len() - answers.len();
@@ -65,7 +62,7 @@ pub fn deliver(
             .into_iter()
             .map(|(n, answer)| mark(&owed[n], answer, &mut tally))
             .collect();
-        within(transactions, || ledger.mark(&marks))?;
+        within(transactions, || Ledger::open()?.mark(&marks))?;
         if unsent > 0 {
             tally.postponed += unsent;
             return Ok(tally);
@@ -77,7 +74,6 @@ pub fn deliver(
 /// Delivers what is due, in transactions of its own. What another session has locked for a moment is waited for: a poll
 /// that is about to fail holds rows that nobody would look at again before the next call.
 pub fn deliver_due(
-    ledger: &Ledger,
     control_plane: &ControlPlane,
     transactions: &dyn Transactions,
 ) -> Result<Tally, ExtensionError> {
@@ -85,8 +81,8 @@ pub fn deliver_due(
     const STEP: Duration = Duration::from_millis(50);
     let mut tally = Tally::default();
     for _ in 0..LOOKS {
-        tally.add(deliver(ledger, control_plane, Which::Due, transactions)?);
-        let is_done = !within(transactions, || ledger.owes_reports(Which::Due))?;
+        tally.add(deliver(control_plane, Which::Due, transactions)?);
+        let is_done = !within(transactions, || Ledger::open()?.owes_reports(Which::Due))?;
         if is_done || tally.postponed > 0 {
             break;
         }
@@ -95,8 +91,24 @@ pub fn deliver_due(
     Ok(tally)
 }
 
+/// Removes from the ledger what was reported longer ago than this.
+pub fn prune(older_than: Duration, transactions: &dyn Transactions) -> Result<(), ExtensionError> {
+    while within(transactions, || Ledger::open()?.prune(older_than))? > 0 {}
+    Ok(())
+}
+
+fn secure_commits_so_far() -> Result<(), ExtensionError> {
+    if durable::secure_commits_so_far() {
+        return Ok(());
+    }
+    // A shutdown ends the process here, before anything is reported.
+    pgrx::check_for_interrupts!();
+    Err(ExtensionError::NotReplicated)
+}
+
 /// Asks first, at no cost, whether there is anything to take.
-fn take(ledger: &Ledger, which: Which, tried: &[String]) -> Result<Vec<Owed>, ExtensionError> {
+fn take(which: Which, tried: &[String]) -> Result<Vec<Owed>, ExtensionError> {
+    let ledger = Ledger::open()?;
     if ledger.owes_reports(which)? {
         ledger.take_owed(which, ROUND, tried)
     } else {
@@ -142,7 +154,7 @@ fn postpone_or_reject(owed: &Owed, error: &ControlPlaneError, tally: &mut Tally)
             };
         }
         Disposition::Retry { after } => backoff(after),
-        Disposition::Key | Disposition::Unusable => backoff(None).max(SLOW),
+        Disposition::Key | Disposition::Unusable => backoff(None).max(SLOW.as_secs_f64()),
     };
     tally.postponed += 1;
     Sent::Pending {

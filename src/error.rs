@@ -77,6 +77,38 @@ pub enum ExtensionError {
         "TRANSACTION_BLOCK: CALL synapsor_poll() commits, and can't run inside a transaction block"
     )]
     TransactionBlock,
+    /// The extension is not installed in this database (any more).
+    #[error("EXTENSION_MISSING: the extension is not installed in this database")]
+    ExtensionMissing,
+    /// A person paused it.
+    #[error("PAUSED: write-back is paused in this database {0}")]
+    Paused(String),
+    /// A dump was restored, or the database was cloned.
+    #[error(
+        "DATABASE_COPIED: this database is a copy of the one that write-back was set up in, and stays paused"
+    )]
+    Copy,
+    /// A worker needs a role to connect as.
+    #[error("APPLY_ROLE_NOT_SET: synapsor.apply_role is not set")]
+    ApplyRoleNotSet,
+    /// A worker can't connect as the role.
+    #[error("APPLY_ROLE_CANNOT_CONNECT: role \"{role}\" {why}")]
+    ApplyRoleCannotConnect {
+        /// The role.
+        role: String,
+        /// `may not connect to this database`, …
+        why: &'static str,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The postmaster has no room for another worker.
+    #[error("NO_WORKER_SLOT: the server has no background worker slot free")]
+    NoWorkerSlot,
+    /// The wait for a synchronous standby was cut short.
+    #[error(
+        "COMMIT_NOT_REPLICATED: the wait for a synchronous standby was cancelled; nothing was reported"
+    )]
+    NotReplicated,
     /// Another session changed the ledger under us, in a transaction that can't see it.
     #[error("LEDGER_CHANGED: another session decided some of these proposals meanwhile")]
     LedgerChanged,
@@ -120,6 +152,13 @@ impl ExtensionError {
             ExtensionError::PollInProgress => S::ERRCODE_OBJECT_IN_USE,
             ExtensionError::ReadOnly(_) => S::ERRCODE_READ_ONLY_SQL_TRANSACTION,
             ExtensionError::TransactionBlock => S::ERRCODE_ACTIVE_SQL_TRANSACTION,
+            ExtensionError::ExtensionMissing
+            | ExtensionError::ApplyRoleNotSet
+            | ExtensionError::Paused(_)
+            | ExtensionError::Copy => S::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            ExtensionError::ApplyRoleCannotConnect { .. } => S::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            ExtensionError::NoWorkerSlot => S::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+            ExtensionError::NotReplicated => S::ERRCODE_QUERY_CANCELED,
             ExtensionError::LedgerChanged => S::ERRCODE_T_R_SERIALIZATION_FAILURE,
             ExtensionError::Ledger(_) => S::ERRCODE_DATA_CORRUPTED,
             ExtensionError::Thread(_) => S::ERRCODE_INSUFFICIENT_RESOURCES,
@@ -179,6 +218,19 @@ impl ExtensionError {
             ExtensionError::ReadOnly(_) => "Poll on the primary, in a read-write transaction.",
             ExtensionError::TransactionBlock => {
                 "CALL it outside BEGIN … COMMIT, or use synapsor_poll_once()."
+            }
+            ExtensionError::ExtensionMissing => "CREATE EXTENSION synapsor_writeback.",
+            ExtensionError::Paused(_) => "SELECT synapsor_resume().",
+            ExtensionError::Copy => {
+                "If this database shall take over from the original, which must not go on: SELECT synapsor_resume(). If it is a copy to test with, leave it paused."
+            }
+            ExtensionError::ApplyRoleNotSet => {
+                "ALTER DATABASE … SET synapsor.apply_role to a role with column grants and nothing else."
+            }
+            ExtensionError::ApplyRoleCannotConnect { hint, .. } => hint,
+            ExtensionError::NoWorkerSlot => "Raise max_worker_processes, and restart the server.",
+            ExtensionError::NotReplicated => {
+                "Look at pg_stat_replication and synchronous_standby_names; the reports go out once a standby has what they are about."
             }
             ExtensionError::LedgerChanged => "Run the transaction again.",
             ExtensionError::Ledger(_) | ExtensionError::Refused(_) => return None,

@@ -7,6 +7,8 @@ use synapsor_core::builder;
 use synapsor_core::proposal::Proposal;
 
 use crate::error::{ExtensionError, Raised};
+use crate::worker::control;
+use crate::worker::status::Status;
 use crate::{poll, procedure};
 
 #[pg_extern]
@@ -28,6 +30,81 @@ fn synapsor_report_once() -> Raised<JsonB> {
 ")]
 fn synapsor_poll(fcinfo: pg_sys::FunctionCallInfo) -> Raised<()> {
     procedure::poll(fcinfo).map_err(ExtensionError::into_report)
+}
+
+#[pg_extern]
+fn synapsor_start_worker() -> Raised<bool> {
+    control::start().map_err(ExtensionError::into_report)
+}
+
+#[pg_extern]
+fn synapsor_stop_worker() -> Raised<bool> {
+    control::stop().map_err(ExtensionError::into_report)
+}
+
+#[pg_extern]
+fn synapsor_pause() -> Raised<bool> {
+    control::pause().map_err(ExtensionError::into_report)
+}
+
+#[pg_extern]
+fn synapsor_resume() -> Raised<bool> {
+    control::resume().map_err(ExtensionError::into_report)
+}
+
+#[pg_extern]
+fn synapsor_wake() -> Raised<bool> {
+    control::wake().map_err(ExtensionError::into_report)
+}
+
+#[allow(
+    clippy::type_complexity,
+    reason = "pgrx reads the columns from the function itself"
+)]
+#[pg_extern]
+fn synapsor_status() -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(database, String),
+            name!(worker_pid, Option<i32>),
+            name!(state, String),
+            name!(reason, String),
+            name!(last_poll_at, Option<TimestampWithTimeZone>),
+            name!(last_error, Option<String>),
+            name!(last_error_at, Option<TimestampWithTimeZone>),
+            name!(next_attempt_at, Option<TimestampWithTimeZone>),
+            name!(applied, i64),
+            name!(conflicts, i64),
+            name!(failed, i64),
+            name!(retrying, i64),
+            name!(pending_reports, i64),
+            name!(oldest_pending_report, Option<TimestampWithTimeZone>),
+            name!(rejected_reports, i64),
+        ),
+    >,
+    ErrorReport,
+> {
+    let status = Status::now().map_err(ExtensionError::into_report)?;
+    let time = |time: Option<i64>| time.and_then(|t| TimestampWithTimeZone::try_from(t).ok());
+    let totals = status.totals;
+    Ok(TableIterator::once((
+        status.database,
+        status.worker_pid,
+        status.state.to_owned(),
+        status.reason,
+        time(status.last_poll_at),
+        status.last_error,
+        time(status.last_error_at),
+        time(status.next_attempt_at),
+        totals.applied,
+        totals.conflicts,
+        totals.failed,
+        totals.retrying,
+        totals.pending_reports,
+        totals.oldest_pending_report,
+        totals.rejected_reports,
+    )))
 }
 
 // json and text have one binary form. pgrx's own Json goes through serde_json's Value, which would lose repeated keys.

@@ -4,10 +4,11 @@
 //! functions, procedure   the SQL surface
 //! poll                   one poll: deliver, fetch, apply, record
 //! control_plane          fetching and reporting, off the main thread
-//! batch                  listed proposals against the ledger
+//! rounds, batch          a backlog in batches; listed proposals against the ledger
 //! apply                  one proposal: one guarded statement in a subtransaction
 //! ledger                 what was decided, and which reports are owed
-//! delivery, worker       reports, after the commit
+//! delivery               reports, after the commit
+//! worker                 background workers: the launcher, the resident worker, the one-shot reporter
 //! settings, error        what it is told, and what it says
 //! pg                     Postgres's C functions, each behind a safe one
 //! ```
@@ -24,6 +25,7 @@ mod ledger;
 mod pg;
 mod poll;
 mod procedure;
+mod rounds;
 mod settings;
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
@@ -37,8 +39,9 @@ pgrx::pg_module_magic!();
 pgrx::extension_sql_file!("../sql/ledger.sql", name = "ledger", bootstrap);
 pgrx::extension_sql_file!("../sql/grants.sql", name = "grants", finalize);
 
-/// Called by Postgres when the library is loaded. Starts nothing: this may be the postmaster.
+/// Called by Postgres when the library is loaded. Starts nothing: this may be the postmaster, which then starts the launcher.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
+    worker::launcher::register();
 }

@@ -52,10 +52,11 @@ pub fn poll_once(dry_run: Option<bool>) -> Result<Value, ExtensionError> {
     let dry_run = dry_run.unwrap_or(settings.dry_run);
     require_writable()?;
     let ledger = Ledger::open()?;
+    ledger.standing()?.require(dry_run)?;
     let role = ApplyRole::resolve(&settings.applying, &ledger)?;
     let control_plane = ControlPlane::open(&settings.control_plane)?;
     if !dry_run {
-        deliver_unless_busy(&ledger, &control_plane)?;
+        deliver_unless_busy(&control_plane)?;
     }
     let fetched = control_plane.fetch(settings.max_proposals)?;
     let applier = Applier {
@@ -81,9 +82,10 @@ pub fn report_once() -> Result<Value, ExtensionError> {
     let settings = Settings::now()?;
     require_writable()?;
     let ledger = Ledger::open()?;
+    ledger.standing()?.require_for_reports()?;
     let control_plane = ControlPlane::open(&settings.control_plane)?;
     let _delivering = lock::wait_for_session(Subject::Delivering);
-    let tally = delivery::deliver(&ledger, &control_plane, Which::All, &CallersTransaction)?;
+    let tally = delivery::deliver(&control_plane, Which::All, &CallersTransaction)?;
     summary(&tally, &ledger)
 }
 
@@ -112,12 +114,9 @@ pub fn require_writable() -> Result<(), ExtensionError> {
     Ok(())
 }
 
-fn deliver_unless_busy(
-    ledger: &Ledger,
-    control_plane: &ControlPlane,
-) -> Result<(), ExtensionError> {
+fn deliver_unless_busy(control_plane: &ControlPlane) -> Result<(), ExtensionError> {
     if let Some(_delivering) = lock::try_for_session(Subject::Delivering) {
-        delivery::deliver(ledger, control_plane, Which::All, &CallersTransaction)?;
+        delivery::deliver(control_plane, Which::All, &CallersTransaction)?;
     }
     Ok(())
 }
@@ -133,6 +132,7 @@ fn apply(
             results: Vec::new(),
             left: Vec::new(),
             owes_reports: false,
+            failed: Vec::new(),
         });
     }
     applier.check_settings();

@@ -1,7 +1,9 @@
 //! The settings `synapsor.*`: a snapshot of their values, that everything else works with.
 
+pub mod defaults;
 mod definitions;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use pgrx::guc::GucSetting;
 use synapsor_core::outcome::Policy;
 
 use crate::error::ExtensionError;
+use crate::pg::databases::split_names;
 
 pub use definitions::define;
 use definitions::*;
@@ -20,6 +23,8 @@ pub struct Settings {
     pub control_plane: ControlPlaneSettings,
     /// How a proposal is applied.
     pub applying: ApplySettings,
+    /// `synapsor.poll_interval`
+    pub poll_interval: Duration,
     /// `synapsor.max_proposals`
     pub max_proposals: usize,
     /// `synapsor.dry_run`
@@ -31,7 +36,7 @@ pub struct Settings {
 }
 
 /// See [`Settings::control_plane`].
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ControlPlaneSettings {
     /// `synapsor.base_url`
     pub base_url: String,
@@ -91,6 +96,7 @@ impl Settings {
         Ok(Settings {
             control_plane: ControlPlaneSettings::now(),
             applying: ApplySettings::now(),
+            poll_interval: Duration::from_millis(count(&POLL_INTERVAL) as u64),
             max_proposals: count(&MAX_PROPOSALS),
             dry_run: DRY_RUN.get(),
             batch_size: count(&BATCH_SIZE),
@@ -100,6 +106,18 @@ impl Settings {
 }
 
 impl ControlPlaneSettings {
+    /// A number that tells these settings from others, within one build of the library.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// True when they say which source we are.
+    pub fn names_a_source(&self) -> bool {
+        self.source_id.is_some() || self.source_name.is_some()
+    }
+
     /// Reads them as they are now.
     pub fn now() -> Self {
         ControlPlaneSettings {
@@ -134,6 +152,16 @@ impl ApplySettings {
             allow_cascade: ALLOW_CASCADE.get(),
         }
     }
+}
+
+/// `synapsor.databases`; `None` when it is malformed.
+pub fn databases() -> Option<Vec<String>> {
+    split_names(&value(&DATABASES).unwrap_or_default())
+}
+
+/// `synapsor.apply_role`
+pub fn apply_role() -> Option<String> {
+    value(&APPLY_ROLE)
 }
 
 fn value(setting: &'static Text) -> Option<String> {

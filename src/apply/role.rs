@@ -6,7 +6,7 @@ use pgrx::pg_sys;
 
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
-use crate::pg::identity::{self, ActingAs};
+use crate::pg::identity::{self, Account, ActingAs};
 use crate::pg::relation::role_name;
 use crate::settings::ApplySettings;
 
@@ -30,16 +30,8 @@ impl ApplyRole {
             None => (caller, role_name(caller)),
             Some(name) => (role_oid(name)?, name.clone()),
         };
-        // SAFETY: catalog look-ups. `has_bypassrls_privilege` is true for superusers, too.
-        let (is_superuser, bypasses) = unsafe {
-            (
-                pg_sys::superuser_arg(oid),
-                pg_sys::has_bypassrls_privilege(oid),
-            )
-        };
         let why = match () {
-            () if is_superuser => "is a superuser",
-            () if bypasses => "bypasses row security",
+            () if let Some(why) = is_unbound(&account(oid, &name)?) => why,
             () if ledger.can_be_written_by(oid) => "could write the ledger",
             () if oid != caller && !identity::may_become(caller, oid) => {
                 return Err(ExtensionError::ApplyRoleNotPermitted {
@@ -52,10 +44,59 @@ impl ApplyRole {
         Err(ExtensionError::ApplyRoleUnsafe { role: name, why })
     }
 
+    /// The role that a worker connects as.
+    ///
+    /// # Errors
+    /// `APPLY_ROLE_NOT_SET`, `APPLY_ROLE_MISSING`, `APPLY_ROLE_UNSAFE` and `APPLY_ROLE_CANNOT_CONNECT`.
+    pub fn for_worker(name: Option<&str>) -> Result<pg_sys::Oid, ExtensionError> {
+        let name = name.ok_or(ExtensionError::ApplyRoleNotSet)?;
+        let oid = role_oid(name)?;
+        let account = account(oid, name)?;
+        let role = name.to_owned();
+        if let Some(why) = is_unbound(&account) {
+            return Err(ExtensionError::ApplyRoleUnsafe { role, why });
+        }
+        let cannot = |why, hint| ExtensionError::ApplyRoleCannotConnect {
+            role: name.to_owned(),
+            why,
+            hint,
+        };
+        if cfg!(any(feature = "pg14", feature = "pg15", feature = "pg16")) && !account.can_log_in {
+            return Err(cannot(
+                "may not log in, which a worker needs before PostgreSQL 17",
+                "ALTER ROLE … LOGIN; without a password, and with reject in pg_hba.conf, nobody comes in from outside with it.",
+            ));
+        }
+        if !account.may_connect {
+            return Err(cannot(
+                "may not connect to this database",
+                "GRANT CONNECT ON DATABASE … TO it.",
+            ));
+        }
+        Ok(oid)
+    }
+
     /// Acts as the role for as long as the result lives.
     pub fn assume(&self) -> ActingAs {
         ActingAs::untrusted(self.oid)
     }
+}
+
+/// Why Postgres's own rules would not bind it.
+fn is_unbound(account: &Account) -> Option<&'static str> {
+    if account.is_superuser {
+        Some("is a superuser")
+    } else if account.bypasses_row_security {
+        Some("bypasses row security")
+    } else {
+        None
+    }
+}
+
+fn account(oid: pg_sys::Oid, name: &str) -> Result<Account, ExtensionError> {
+    identity::account(oid).ok_or_else(|| ExtensionError::ApplyRoleMissing {
+        role: name.to_owned(),
+    })
 }
 
 fn role_oid(name: &str) -> Result<pg_sys::Oid, ExtensionError> {

@@ -3,18 +3,28 @@
 //! Every statement on it is a fixed text, run as the ledger's owner with a pinned search path: the apply role and the
 //! caller need no right on it, and have none to write it.
 
+pub mod agenda;
 pub mod outbox;
 pub mod record;
+pub mod standing;
+pub mod totals;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
-use pgrx::spi::SpiClient;
+use pgrx::spi::{OwnedPreparedStatement, SpiClient};
 use pgrx::{Spi, pg_sys};
 use synapsor_core::outcome::Status;
 
 use crate::error::ExtensionError;
 use crate::pg::guc_scope::GucScope;
 use crate::pg::identity::{self, ActingAs};
+use crate::pg::relation;
+
+thread_local! {
+    /// How it is found: planned once for each session.
+    static OPEN: RefCell<Option<OwnedPreparedStatement>> = const { RefCell::new(None) };
+}
 
 /// The ledger of this database.
 #[derive(Clone, Copy, Debug)]
@@ -47,21 +57,35 @@ pub struct Entry {
 }
 
 impl Ledger {
-    /// Finds the ledger and its owner.
+    /// Finds the ledger and its owner. It stays there until the transaction ends: `DROP EXTENSION` waits for that.
     pub fn open() -> Result<Self, ExtensionError> {
+        // A table of that name is not enough: it has to be the extension's.
         const QUERY: &str = "
             SELECT c.oid, c.relowner
-            FROM pg_catalog.pg_class c
-                 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-            WHERE n.nspname OPERATOR(pg_catalog.=) 'synapsor' AND c.relname OPERATOR(pg_catalog.=) 'ledger'";
+            FROM pg_catalog.pg_extension e
+                 JOIN pg_catalog.pg_depend d ON d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+                      AND d.refobjid OPERATOR(pg_catalog.=) e.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
+                      AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+                 JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) d.objid
+                      AND c.relname OPERATOR(pg_catalog.=) 'ledger' AND c.relkind OPERATOR(pg_catalog.=) 'r'
+            WHERE e.extname OPERATOR(pg_catalog.=) 'synapsor_writeback'";
         let found = Spi::connect(|spi| {
-            spi.select(QUERY, Some(1), &[])?
-                .first()
-                .get_two::<pg_sys::Oid, pg_sys::Oid>()
+            OPEN.with_borrow_mut(|plan| {
+                let plan = match plan {
+                    Some(plan) => plan,
+                    None => plan.insert(spi.prepare(QUERY, &[])?.keep()),
+                };
+                spi.select(&*plan, Some(1), &[])?
+                    .first()
+                    .get_two::<pg_sys::Oid, pg_sys::Oid>()
+            })
         })?;
         let (Some(oid), Some(owner)) = found else {
-            return Err(ExtensionError::Ledger("synapsor.ledger is missing".into()));
+            return Err(ExtensionError::ExtensionMissing);
         };
+        if !relation::lock_if_there(oid) {
+            return Err(ExtensionError::ExtensionMissing);
+        }
         Ok(Ledger { oid, owner })
     }
 

@@ -55,7 +55,7 @@ pub fn current_role() -> pg_sys::Oid {
 }
 
 /// The session's role, as SET SESSION AUTHORIZATION left it.
-fn session_role() -> pg_sys::Oid {
+pub fn session_role() -> pg_sys::Oid {
     // SAFETY: a plain read.
     unsafe { pg_sys::GetSessionUserId() }
 }
@@ -93,4 +93,56 @@ pub fn may_become(member: pg_sys::Oid, role: pg_sys::Oid) -> bool {
     // SAFETY: as above; 16 tells membership from the right to SET ROLE.
     #[cfg(not(any(feature = "pg14", feature = "pg15")))]
     return unsafe { pg_sys::member_can_set_role(member, role) };
+}
+
+/// What an account may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Superusers may do everything.
+    pub is_superuser: bool,
+    /// Row security does not bind it; superusers neither.
+    pub bypasses_row_security: bool,
+    /// It may log in.
+    pub can_log_in: bool,
+    /// It may connect to this database.
+    pub may_connect: bool,
+}
+
+/// What a role may do; `None` when it does not exist. Inside a transaction.
+pub fn account(role: pg_sys::Oid) -> Option<Account> {
+    // SAFETY: catalog look-ups; the row is read before it is released.
+    unsafe {
+        let row = pg_sys::SearchSysCache1(AUTHOID, role.into());
+        if row.is_null() {
+            return None;
+        }
+        let can_log_in =
+            (*pg_sys::heap_tuple_get_struct::<pg_sys::FormData_pg_authid>(row)).rolcanlogin;
+        pg_sys::ReleaseSysCache(row);
+        Some(Account {
+            is_superuser: pg_sys::superuser_arg(role),
+            bypasses_row_security: pg_sys::has_bypassrls_privilege(role),
+            can_log_in,
+            may_connect: may_connect(role),
+        })
+    }
+}
+
+const AUTHOID: i32 = pg_sys::SysCacheIdentifier::AUTHOID as i32;
+
+fn may_connect(role: pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups.
+    unsafe {
+        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        let result =
+            pg_sys::pg_database_aclcheck(pg_sys::MyDatabaseId, role, pg_sys::ACL_CONNECT as _);
+        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+        let result = pg_sys::object_aclcheck(
+            pg_sys::DatabaseRelationId,
+            pg_sys::MyDatabaseId,
+            role,
+            pg_sys::ACL_CONNECT as _,
+        );
+        result == pg_sys::AclResult::ACLCHECK_OK
+    }
 }

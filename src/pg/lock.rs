@@ -1,7 +1,9 @@
 //! Locks that hold between sessions of one database and that no SQL function can take: advisory locks with a
 //! fourth field that `pg_advisory_lock` never uses, so that no other user can hold us up.
 
-use pgrx::pg_sys;
+use pgrx::{Spi, pg_sys};
+
+use super::databases;
 
 /// What is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +14,16 @@ pub enum Subject {
     Delivering = 2,
     /// Waiting for the session that delivers, to deliver what it missed.
     NextDelivery = 3,
+    /// Being the resident worker of the database, as long as the process lives.
+    Working = 4,
+    /// Keeping a worker for the database: one launcher at a time.
+    Keeping = 5,
+    /// Says where the launcher that keeps the database has its roster: see [`publish`].
+    Roster = 6,
 }
 
+/// `field2` of a lock that publishes nothing.
+const OURS: u32 = u32::from_be_bytes(*b"syna");
 /// `field4` of our lock tags; SQL's advisory locks use 1 and 2.
 const FIELD4: u16 = 0x53;
 /// `LOCKTAG_ADVISORY` in storage/lock.h: 10 in every supported version.
@@ -23,35 +33,82 @@ const USER_LOCKMETHOD: u8 = 2;
 
 /// Takes the lock until the transaction ends; `false` when another session has it.
 pub fn try_for_transaction(subject: Subject) -> bool {
-    acquire(subject, false, true)
+    acquire(tag(subject), false, true)
 }
 
 /// Takes the lock for as long as the result lives; `None` when another session has it.
 pub fn try_for_session(subject: Subject) -> Option<SessionLock> {
-    acquire(subject, true, true).then(|| SessionLock { subject })
+    try_for_session_in(databases::own(), subject)
+}
+
+/// As [`try_for_session`], for any database, also from a process that is connected to none.
+pub fn try_for_session_in(database: pg_sys::Oid, subject: Subject) -> Option<SessionLock> {
+    let tag = tag_in(database, subject, OURS);
+    acquire(tag, true, true).then_some(SessionLock { tag })
+}
+
+/// Publishes a number for a database, as long as the result lives: it is a part of a lock that this process holds, and
+/// gone with the process, however that ends. [`published`] finds it.
+pub fn publish(database: pg_sys::Oid, subject: Subject, number: u32) -> Option<SessionLock> {
+    let tag = tag_in(database, subject, number);
+    acquire(tag, true, true).then_some(SessionLock { tag })
+}
+
+/// The number that a process has published for this database, and that process. Inside a transaction.
+pub fn published(subject: Subject) -> Option<Published> {
+    const QUERY: &str = "
+        SELECT classid, pid FROM pg_catalog.pg_locks
+        WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND granted
+          AND database OPERATOR(pg_catalog.=) $1 AND objid::pg_catalog.int8 OPERATOR(pg_catalog.=) $2
+          AND objsubid::pg_catalog.int4 OPERATOR(pg_catalog.=) $3";
+    let arguments = [
+        databases::own().into(),
+        i64::from(subject as u32).into(),
+        i32::from(FIELD4).into(),
+    ];
+    let found = Spi::connect(|spi| {
+        spi.select(QUERY, Some(1), &arguments)?
+            .first()
+            .get_two::<pg_sys::Oid, i32>()
+    });
+    let Ok((Some(number), Some(pid))) = found else {
+        return None;
+    };
+    Some(Published {
+        number: number.to_u32(),
+        pid,
+    })
+}
+
+/// See [`published`].
+#[derive(Clone, Copy, Debug)]
+pub struct Published {
+    /// The number.
+    pub number: u32,
+    /// The process.
+    pub pid: i32,
 }
 
 /// Takes the lock for as long as the result lives, waiting for it as long as it takes. A cancel ends the wait.
 pub fn wait_for_session(subject: Subject) -> SessionLock {
-    acquire(subject, true, false);
-    SessionLock { subject }
+    let tag = tag(subject);
+    acquire(tag, true, false);
+    SessionLock { tag }
 }
 
 /// A lock that outlives transactions.
 pub struct SessionLock {
-    subject: Subject,
+    tag: pg_sys::LOCKTAG,
 }
 
 impl Drop for SessionLock {
     fn drop(&mut self) {
-        let tag = tag(self.subject);
         // SAFETY: the lock was acquired by this session and is released once.
-        unsafe { pg_sys::LockRelease(&raw const tag, pg_sys::ExclusiveLock as i32, true) };
+        unsafe { pg_sys::LockRelease(&raw const self.tag, pg_sys::ExclusiveLock as i32, true) };
     }
 }
 
-fn acquire(subject: Subject, session: bool, dont_wait: bool) -> bool {
-    let tag = tag(subject);
+fn acquire(tag: pg_sys::LOCKTAG, session: bool, dont_wait: bool) -> bool {
     // SAFETY: a well-formed tag, on the main thread.
     let result = unsafe {
         pg_sys::LockAcquire(
@@ -65,10 +122,13 @@ fn acquire(subject: Subject, session: bool, dont_wait: bool) -> bool {
 }
 
 fn tag(subject: Subject) -> pg_sys::LOCKTAG {
+    tag_in(databases::own(), subject, OURS)
+}
+
+fn tag_in(database: pg_sys::Oid, subject: Subject, field2: u32) -> pg_sys::LOCKTAG {
     pg_sys::LOCKTAG {
-        // SAFETY: a plain read.
-        locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
-        locktag_field2: u32::from_be_bytes(*b"syna"),
+        locktag_field1: database.to_u32(),
+        locktag_field2: field2,
         locktag_field3: subject as u32,
         locktag_field4: FIELD4,
         locktag_type: LOCKTAG_ADVISORY,

@@ -2,6 +2,8 @@
 //! thread. Nothing in here knows what a proposal is.
 
 pub mod background;
+pub mod clock;
+pub mod databases;
 pub mod dsm;
 pub mod durable;
 pub mod error;
@@ -10,7 +12,11 @@ pub mod identity;
 pub mod latch;
 pub mod lock;
 pub mod off_thread;
+pub mod process;
+pub mod recovery;
 pub mod relation;
+pub mod reload;
+pub mod shared;
 pub mod spi;
 pub mod subtransaction;
 pub mod time_limit;

@@ -185,3 +185,17 @@ pub fn role_name(role: pg_sys::Oid) -> String {
         CStr::from_ptr(name).to_string_lossy().into_owned()
     }
 }
+
+/// Keeps a relation from being changed or dropped until the transaction ends; `false` when it has gone already.
+pub fn lock_if_there(relation: pg_sys::Oid) -> bool {
+    // SAFETY: takes a lock, and looks whether what it is on is still there.
+    unsafe {
+        let lock = pg_sys::AccessShareLock as _;
+        let relation = pg_sys::try_relation_open(relation, lock);
+        if relation.is_null() {
+            return false;
+        }
+        pg_sys::relation_close(relation, pg_sys::NoLock as _);
+        true
+    }
+}

@@ -11,6 +11,8 @@ pub trait Transactions {
     fn commit(&self);
     /// After a step that failed: what it did is not committed, now or later.
     fn abort(&self);
+    /// The same for a step that waits: without a snapshot, which would keep vacuum from its work meanwhile.
+    fn for_waiting(&self) -> &dyn Transactions;
 }
 
 /// Runs a step in a transaction. Nothing of a step that fails is committed, be it by an error that it returns or by one
@@ -39,9 +41,12 @@ impl Transactions for CallersTransaction {
     fn begin(&self) {}
     fn commit(&self) {}
     fn abort(&self) {}
+    fn for_waiting(&self) -> &dyn Transactions {
+        self
+    }
 }
 
-/// A background worker's own, for waiting: without a snapshot, which would keep vacuum from its work meanwhile.
+/// A background worker's own, for waiting.
 pub struct WorkersWaits;
 
 impl Transactions for WorkersWaits {
@@ -58,6 +63,10 @@ impl Transactions for WorkersWaits {
     fn abort(&self) {
         // SAFETY: pairs with `begin`.
         unsafe { pg_sys::AbortCurrentTransaction() };
+    }
+
+    fn for_waiting(&self) -> &dyn Transactions {
+        self
     }
 }
 
@@ -85,6 +94,10 @@ impl Transactions for WorkersTransactions {
     fn abort(&self) {
         // SAFETY: pairs with `begin`; the snapshot goes with the transaction.
         unsafe { pg_sys::AbortCurrentTransaction() };
+    }
+
+    fn for_waiting(&self) -> &dyn Transactions {
+        &WorkersWaits
     }
 }
 
@@ -126,6 +139,27 @@ impl Transactions for ProceduresTransactions {
             pg_sys::PopActiveSnapshot();
             pg_sys::SPI_commit();
         }
+    }
+
+    fn for_waiting(&self) -> &dyn Transactions {
+        &ProceduresWaits
+    }
+}
+
+/// A procedure's, for waiting, while its [`ProceduresTransactions`] are open.
+struct ProceduresWaits;
+
+impl Transactions for ProceduresWaits {
+    fn begin(&self) {}
+    fn abort(&self) {}
+
+    fn commit(&self) {
+        // SAFETY: the non-atomic connection of `ProceduresTransactions::open` is the innermost one.
+        unsafe { pg_sys::SPI_commit() };
+    }
+
+    fn for_waiting(&self) -> &dyn Transactions {
+        self
     }
 }
 

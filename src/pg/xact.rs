@@ -19,3 +19,9 @@ pub fn is_read_only() -> bool {
     // SAFETY: a plain read.
     unsafe { pg_sys::XactReadOnly }
 }
+
+/// The id of the current transaction; 0 when it has none.
+pub fn current_xid() -> u32 {
+    // SAFETY: reads the transaction's own state.
+    unsafe { pg_sys::GetTopTransactionIdIfAny() }.into_inner()
+}

@@ -13,6 +13,10 @@ mod tests {
     struct Witness(RefCell<Vec<&'static str>>);
 
     impl Transactions for Witness {
+        fn for_waiting(&self) -> &dyn Transactions {
+            self
+        }
+
         fn begin(&self) {
             self.0.borrow_mut().push("begin");
         }

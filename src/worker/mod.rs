@@ -1,3 +1,40 @@
-//! Background workers.
+//! Background workers. README.md beside this file has their states, and what each event does to them.
+//!
+//! ```text
+//! launcher, keeper   keeps a worker for each of its databases
+//! scout              a worker's first life: which role to connect as
+//! resident           the worker proper: look, deliver, poll, sleep
+//! roster, post       what they tell each other, in shared memory
+//! control, status    what sessions ask of them
+//! one_shot           reports right after a commit, where no worker is there to send them
+//! ```
 
+pub mod control;
+mod cycle;
+mod keeper;
+pub mod launcher;
 pub mod one_shot;
+mod post;
+mod resident;
+mod roster;
+mod scout;
+pub mod status;
+
+use crate::error::ExtensionError;
+use roster::State;
+
+/// One line in the server's log on a change of state.
+fn log_state(database: &str, state: State, reason: &str) {
+    pgrx::log!(
+        "synapsor_writeback: database \"{database}\" is {}: {reason}",
+        state.as_str()
+    );
+}
+
+/// An error in words, and what to do about it.
+fn with_hint(error: &ExtensionError) -> String {
+    match error.hint() {
+        Some(hint) => format!("{error}. {hint}"),
+        None => error.to_string(),
+    }
+}

@@ -16,6 +16,8 @@ use crate::pg::transactions::{WorkersTransactions, WorkersWaits, within};
 use crate::pg::{background, dsm};
 use crate::settings::ControlPlaneSettings;
 
+use super::control;
+
 thread_local! {
     static ASKED: Cell<bool> = const { Cell::new(false) };
     /// The settings for the worker. They stay until the next poll, or until this session ends.
@@ -26,7 +28,12 @@ thread_local! {
 
 /// Starts the worker when the current transaction commits. The worker talks to the control plane of `settings`, which may
 /// be set for this session alone. It acts as the ledger's owner, and runs nothing but our fixed statements on the ledger.
+///
+/// A resident worker that sleeps is woken instead.
 pub fn start_after_commit(settings: &ControlPlaneSettings, ledger: Ledger) {
+    if control::will_report(settings.fingerprint()) {
+        return;
+    }
     hand_over(serde_json::to_string(settings).unwrap_or_default());
     if ASKED.replace(true) {
         return;
@@ -69,12 +76,13 @@ fn start(ledger: Ledger) {
         ledger.owner().to_u32(),
         xid.into_inner()
     );
-    let started = background::start_once(&background::Start {
+    let reporter = background::Start {
         name: "synapsor_writeback reporter",
         function: "synapsor_reporter_main",
         extra: &extra,
-    });
-    if !started {
+        restart_after: None,
+    };
+    if !reporter.request() {
         pgrx::log!(
             "synapsor_writeback: no background worker slot is free; the reports go out at the next call"
         );
@@ -90,14 +98,8 @@ struct Orders {
 }
 
 impl Orders {
-    fn read(extra: &str) -> Option<Self> {
-        let numbers: Vec<u32> = extra
-            .split(' ')
-            .filter_map(|number| number.parse().ok())
-            .collect();
-        let [database, role, xid, settings_handle] = *numbers.as_slice() else {
-            return None;
-        };
+    fn read() -> Option<Self> {
+        let [database, role, xid, settings_handle] = background::orders()?;
         Some(Orders {
             database: database.into(),
             role: role.into(),
@@ -111,11 +113,11 @@ impl Orders {
 #[pgrx::pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn synapsor_reporter_main(_argument: pg_sys::Datum) {
-    let Some(orders) = Orders::read(&background::extra()) else {
+    let Some(orders) = Orders::read() else {
         return;
     };
     background::connect(orders.database, orders.role);
-    background::show_activity(Some(c"synapsor_writeback: delivering reports"));
+    background::show_work("delivering reports");
     if let Err(error) = carry_out(&orders) {
         pgrx::warning!(
             "synapsor_writeback: reports were not delivered, and go out at the next call: {error}"
@@ -141,9 +143,11 @@ fn carry_out(orders: &Orders) -> Result<(), ExtensionError> {
             wait(|| lock::wait_for_session(Subject::Delivering))?
         }
     };
-    let ledger = within(&WorkersTransactions, Ledger::open)?;
+    within(&WorkersTransactions, || {
+        Ledger::open()?.standing()?.require_for_reports()
+    })?;
     let control_plane = ControlPlane::open(&settings)?;
-    delivery::deliver_due(&ledger, &control_plane, &WorkersTransactions).map(drop)
+    delivery::deliver_due(&control_plane, &WorkersTransactions).map(drop)
 }
 
 fn wait<T>(for_what: impl FnOnce() -> T) -> Result<T, ExtensionError> {

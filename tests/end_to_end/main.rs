@@ -23,3 +23,4 @@ mod testbed;
 mod transactions;
 mod transient;
 mod values;
+mod worker;

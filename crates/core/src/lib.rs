@@ -7,6 +7,7 @@
 //! control_plane (fetch) → proposal (check) → builder (build) → [apply, in the shell] → outcome (record) → report
 //! ```
 
+pub mod announcer;
 pub mod api_key;
 pub mod builder;
 pub mod control_plane;
@@ -20,3 +21,4 @@ pub mod proposal;
 pub mod refusal;
 pub mod report;
 pub mod retry;
+pub mod schedule;

@@ -1,0 +1,51 @@
+//! The ledger in numbers.
+
+use pgrx::datum::TimestampWithTimeZone;
+
+use super::Ledger;
+use crate::error::ExtensionError;
+
+/// How many rows the ledger has of each kind.
+#[derive(Clone, Debug)]
+pub struct Totals {
+    /// Proposals that were applied.
+    pub applied: i64,
+    /// Proposals that met a conflict.
+    pub conflicts: i64,
+    /// Proposals that failed.
+    pub failed: i64,
+    /// Proposals that are tried again.
+    pub retrying: i64,
+    /// Reports that are owed.
+    pub pending_reports: i64,
+    /// When the oldest outcome was decided that is still to be reported.
+    pub oldest_pending_report: Option<TimestampWithTimeZone>,
+    /// Reports that the control plane refused.
+    pub rejected_reports: i64,
+}
+
+impl Ledger {
+    /// Counts.
+    pub fn totals(&self) -> Result<Totals, ExtensionError> {
+        const QUERY: &str = "
+            SELECT count(*) FILTER (WHERE status = 'applied'), count(*) FILTER (WHERE status = 'conflict'),
+                   count(*) FILTER (WHERE status = 'failed'), count(*) FILTER (WHERE status = 'retrying'),
+                   count(*) FILTER (WHERE report_state = 'pending'),
+                   min(decided_at) FILTER (WHERE report_state = 'pending'),
+                   count(*) FILTER (WHERE report_state = 'rejected')
+            FROM synapsor.ledger";
+        self.as_owner(|spi| {
+            let row = spi.select(QUERY, Some(1), &[])?.first();
+            let count = |n| row.get::<i64>(n).map(Option::unwrap_or_default);
+            Ok(Totals {
+                applied: count(1)?,
+                conflicts: count(2)?,
+                failed: count(3)?,
+                retrying: count(4)?,
+                pending_reports: count(5)?,
+                oldest_pending_report: row.get(6)?,
+                rejected_reports: count(7)?,
+            })
+        })
+    }
+}

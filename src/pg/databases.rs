@@ -1,0 +1,80 @@
+//! The cluster's databases, also for a process that is connected to none of them.
+
+use std::ffi::{CStr, CString};
+
+use pgrx::pg_sys;
+
+/// A database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database {
+    /// Its oid.
+    pub oid: pg_sys::Oid,
+    /// Its name.
+    pub name: String,
+    /// Whether anybody may connect to it.
+    pub is_open: bool,
+}
+
+/// All databases. Inside a transaction.
+pub fn all() -> Vec<Database> {
+    let mut databases = Vec::new();
+    // SAFETY: a scan of a shared catalog, as the autovacuum launcher does it; the rows are read before the scan ends.
+    unsafe {
+        let catalog = pg_sys::table_open(pg_sys::DatabaseRelationId, pg_sys::AccessShareLock as _);
+        let scan = pg_sys::table_beginscan_catalog(catalog, 0, std::ptr::null_mut());
+        loop {
+            let row = pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
+            if row.is_null() {
+                break;
+            }
+            let form = &*pg_sys::heap_tuple_get_struct::<pg_sys::FormData_pg_database>(row);
+            let name = CStr::from_ptr(form.datname.data.as_ptr());
+            databases.push(Database {
+                oid: form.oid,
+                name: name.to_string_lossy().into_owned(),
+                is_open: form.datallowconn,
+            });
+        }
+        pg_sys::heap_endscan(scan);
+        pg_sys::table_close(catalog, pg_sys::AccessShareLock as _);
+    }
+    databases
+}
+
+/// The database that this process is connected to.
+pub fn own() -> pg_sys::Oid {
+    // SAFETY: a plain read.
+    unsafe { pg_sys::MyDatabaseId }
+}
+
+/// A database's name; inside a transaction.
+pub fn name(database: pg_sys::Oid) -> Option<String> {
+    // SAFETY: a catalog look-up that gives null or a C string.
+    unsafe {
+        let name = pg_sys::get_database_name(database);
+        (!name.is_null()).then(|| CStr::from_ptr(name).to_string_lossy().into_owned())
+    }
+}
+
+/// Takes a list of names apart, as Postgres does for its own settings: commas between them, double quotes where a
+/// name needs them. `None` when it is malformed.
+pub fn split_names(list: &str) -> Option<Vec<String>> {
+    let text = CString::new(list).ok()?.into_raw();
+    let mut names = std::ptr::null_mut();
+    // SAFETY: the text is ours to change; the list's elements point into it, and are copied before it goes.
+    unsafe {
+        let is_well_formed = pg_sys::SplitGUCList(text, b',' as _, &raw mut names);
+        let count = if names.is_null() { 0 } else { (*names).length };
+        let name = |n: i32| CStr::from_ptr((*(*names).elements.add(n as usize)).ptr_value.cast());
+        let copied = (0..count).map(|n| name(n).to_string_lossy().into_owned());
+        let copied: Vec<String> = copied.collect();
+        drop(CString::from_raw(text));
+        is_well_formed.then_some(copied)
+    }
+}
+
+/// The cluster's own number, which a copy of its files keeps and a dump does not.
+pub fn system_identifier() -> i64 {
+    // SAFETY: a plain read of shared memory.
+    unsafe { pg_sys::GetSystemIdentifier() }.cast_signed()
+}

@@ -1,0 +1,37 @@
+//! Other processes of the server: whether they are there, waking them, ending them.
+
+use pgrx::pg_sys;
+
+/// A process of the server that was there when it was looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Process {
+    pid: i32,
+    entry: *mut pg_sys::PGPROC,
+}
+
+impl Process {
+    /// Finds a process by its id; `None` for 0 and for one that is none of the server's.
+    pub fn find(pid: i32) -> Option<Self> {
+        // SAFETY: looks the process up in shared memory.
+        let entry = unsafe { pg_sys::BackendPidGetProc(pid) };
+        (pid != 0 && !entry.is_null()).then_some(Process { pid, entry })
+    }
+
+    /// Sets its latch. Can't fail, and does no harm when another process has taken the place meanwhile.
+    pub fn wake(&self) {
+        // SAFETY: entries stay where they are for as long as the server runs.
+        unsafe { pg_sys::SetLatch(&raw mut (*self.entry).procLatch) };
+    }
+
+    /// Asks it to end. Can't fail: a process that has gone is left in peace, unless its id went to another within the moment.
+    pub fn terminate(&self) {
+        // SAFETY: a signal to a process of the same user.
+        unsafe { libc::kill(self.pid, libc::SIGTERM) };
+    }
+}
+
+/// The id of this process.
+pub fn own_pid() -> i32 {
+    // SAFETY: a plain read.
+    unsafe { pg_sys::MyProcPid }
+}

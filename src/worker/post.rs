@@ -1,0 +1,61 @@
+//! A worker's post: its place in the launcher's roster, and the lock that makes it the only worker of its database.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::pg::lock::{self, SessionLock, Subject};
+use crate::pg::process::{self, Process};
+use crate::pg::shared::Mapping;
+
+use super::roster::{Leave, Roster, Slot};
+
+/// Held by the worker for as long as it works.
+pub struct Post {
+    roster: Mapping<Roster>,
+    slot: usize,
+    launcher: i32,
+    _only_worker: SessionLock,
+}
+
+impl Post {
+    /// Takes the post up; `None` when the launcher has gone, or another worker is there.
+    pub fn take(roster: u32, slot: usize, launcher: i32) -> Option<Self> {
+        let roster = Mapping::<Roster>::attach(roster)?;
+        let only_worker = wait_for_lock();
+        let place = roster.slot(slot);
+        let Some(only_worker) = only_worker else {
+            place.leave(Leave::AnotherWorks);
+            return None;
+        };
+        place.sign_on(process::own_pid());
+        Some(Post {
+            roster,
+            slot,
+            launcher,
+            _only_worker: only_worker,
+        })
+    }
+
+    /// The worker's place in the roster.
+    pub fn slot(&self) -> &Slot {
+        self.roster.slot(self.slot)
+    }
+
+    /// True when the launcher has gone: nobody would start this worker again, and a new launcher would not know of it.
+    pub fn is_orphaned(&self) -> bool {
+        Process::find(self.launcher).is_none()
+    }
+}
+
+/// Launchers take the lock for a moment to see whether it is free.
+fn wait_for_lock() -> Option<SessionLock> {
+    const LOOKS: u32 = 20;
+    const STEP: Duration = Duration::from_millis(10);
+    for _ in 0..LOOKS {
+        if let Some(lock) = lock::try_for_session(Subject::Working) {
+            return Some(lock);
+        }
+        thread::sleep(STEP);
+    }
+    None
+}
