@@ -24,3 +24,4 @@ mod transactions;
 mod transient;
 mod values;
 mod worker;
+mod workers;

@@ -7,9 +7,7 @@ use std::time::Duration;
 use postgres::{Client, Error, Row};
 use serde_json::Value;
 use simulated_control_plane::{Options, Simulator};
-use synapsor_testbed::{
-    Cluster, ClusterOptions, Database, OPERATOR, Proposal, major_version, wait_for,
-};
+use synapsor_testbed::{Cluster, ClusterOptions, Database, OPERATOR, Proposal, wait_for};
 
 /// The longest that anything takes that has no promise of its own.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -105,18 +103,6 @@ impl Stage {
 }
 
 impl Stage {
-    /// Lets a worker connect as the writer: before 17 that takes LOGIN.
-    pub fn with_worker_role(&self) {
-        if major_version() < 17 {
-            self.database.execute("ALTER ROLE writer LOGIN");
-        }
-    }
-
-    /// `SELECT synapsor_start_worker()`.
-    pub fn start_worker(&self) {
-        self.operator().run("SELECT synapsor_start_worker()");
-    }
-
     /// How many one-shot workers are there.
     pub fn reporters(&self) -> i64 {
         self.database.value(
