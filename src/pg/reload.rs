@@ -16,13 +16,19 @@ pub fn watch() {
     unsafe { pqsignal(libc::SIGHUP, Some(SignalHandlerForConfigReload)) };
 }
 
+/// True when the configuration files are to be read anew.
+pub fn is_asked() -> bool {
+    // SAFETY: a plain read of what the signal handler writes.
+    unsafe { pg_sys::ConfigReloadPending != 0 }
+}
+
 /// Reads the configuration files when that was asked for, and says whether it was. Outside any transaction.
 pub fn if_asked() -> bool {
+    if !is_asked() {
+        return false;
+    }
     // SAFETY: as every process of the server does it in its main loop.
     unsafe {
-        if pg_sys::ConfigReloadPending == 0 {
-            return false;
-        }
         pg_sys::ConfigReloadPending = 0;
         pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
     }

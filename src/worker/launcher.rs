@@ -12,7 +12,7 @@ use crate::pg::databases::{self, Database};
 use crate::pg::lock::{self, SessionLock, Subject};
 use crate::pg::shared::Mapping;
 use crate::pg::transactions::{WorkersTransactions, WorkersWaits, within};
-use crate::pg::{background, latch, reload};
+use crate::pg::{background, latch, recovery, reload};
 use crate::settings;
 
 use super::keeper::Keeper;
@@ -60,13 +60,14 @@ pub extern "C-unwind" fn synapsor_launcher_main(_argument: pg_sys::Datum) {
         };
         let _ = within(&WorkersWaits, wait);
     }
-    let Some(roster) = Mapping::<Roster>::create() else {
-        pgrx::log!(
-            "synapsor_writeback: no dynamic shared memory is free; the launcher tries again"
-        );
+    let Some(roster) = Roster::create() else {
+        latch::wait(LOOK_UP);
         // Not by returning, which would be for good.
-        // SAFETY: ends the process in order.
-        unsafe { pg_sys::proc_exit(1) };
+        pgrx::ereport!(
+            ERROR,
+            pgrx::PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY,
+            "synapsor_writeback: no dynamic shared memory is free for the launcher"
+        );
     };
     if database == 0 {
         roster.declare_permanent();
@@ -121,7 +122,9 @@ impl Launcher {
             }
             self.show();
             let next = self.kept.iter().filter_map(|kept| kept.keeper.next(now));
-            latch::wait(next.min().map_or(LOOK_UP, |next| next.min(LOOK_UP)));
+            let time = next.min().map_or(LOOK_UP, |next| next.min(LOOK_UP));
+            // A cancel asks for nothing here.
+            let _ = recovery::run(|| latch::wait(time));
         }
     }
 

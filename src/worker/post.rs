@@ -20,7 +20,11 @@ pub struct Post {
 impl Post {
     /// Takes the post up; `None` when the launcher has gone, or another worker is there.
     pub fn take(roster: u32, slot: usize, launcher: i32) -> Option<Self> {
-        let roster = Mapping::<Roster>::attach(roster)?;
+        let Some(roster) = Roster::attach(roster) else {
+            // Where it is still there, it has a library that was replaced since; so let it start anew with ours.
+            Process::find(launcher).iter().for_each(Process::terminate);
+            return None;
+        };
         let only_worker = wait_for_lock();
         let place = roster.slot(slot);
         let Some(only_worker) = only_worker else {

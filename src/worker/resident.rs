@@ -139,16 +139,20 @@ impl<'a> Resident<'a> {
 
     fn run(mut self) -> Leave {
         self.introduce();
+        let mut rest = Duration::ZERO;
         loop {
-            let time = match recovery::run(|| self.turn()) {
-                Ok(Turn::Wait(time)) => time,
+            let sleep_and_turn = || {
+                self.sleep(rest);
+                self.turn()
+            };
+            match recovery::run(sleep_and_turn) {
+                Ok(Turn::Wait(time)) => rest = time,
                 Ok(Turn::Leave(why)) => {
                     self.say_goodbye(why);
                     return why;
                 }
-                Err(error) => self.survive(&error),
-            };
-            self.sleep(time);
+                Err(error) => rest = self.survive(&error),
+            }
         }
     }
 
@@ -181,6 +185,7 @@ impl<'a> Resident<'a> {
     }
 
     fn turn(&mut self) -> Turn {
+        self.post.slot().wake_up();
         let wakes = self.post.slot().wakes();
         let is_woken = reload::if_asked() | (wakes != self.wakes);
         self.wakes = wakes;
@@ -292,6 +297,9 @@ impl<'a> Resident<'a> {
 
     /// Sleeps, unless somebody woke us since we began the turn.
     fn sleep(&mut self, time: Duration) {
+        if time.is_zero() {
+            return;
+        }
         let slot = self.post.slot();
         slot.will_poll_at(clock::after(self.schedule.wait(Instant::now())));
         background::send_statistics();
@@ -301,10 +309,9 @@ impl<'a> Resident<'a> {
         };
         background::show_idle(&text);
         slot.fall_asleep();
-        if slot.wakes() == self.wakes {
+        if slot.wakes() == self.wakes && !reload::is_asked() {
             latch::wait(time.min(LOOK));
         }
-        slot.wake_up();
     }
 }
 

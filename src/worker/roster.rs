@@ -15,9 +15,15 @@ use crate::pg::shared::{Mapping, Shared};
 /// The databases that one launcher can keep.
 pub const ROOM: usize = 128;
 
+/// Tells this layout of [`Roster`] from that of another version of the library, which may be loaded in another process. To be
+/// raised with every change.
+const LAYOUT: u64 = (1 << 32) + size_of::<Roster>() as u64;
+
 /// A launcher's shared memory.
 #[repr(C)]
 pub struct Roster {
+    /// See [`LAYOUT`].
+    layout: AtomicU64,
     /// The launcher stays as long as the server.
     is_permanent: AtomicBool,
     slots: [Slot; ROOM],
@@ -105,6 +111,19 @@ pub enum Leave {
 }
 
 impl Roster {
+    /// Makes one; `None` when the server has no room for it.
+    pub fn create() -> Option<Mapping<Self>> {
+        let roster = Mapping::<Self>::create()?;
+        roster.layout.store(LAYOUT, Ordering::Release);
+        Some(roster)
+    }
+
+    /// Finds one; `None` when its launcher has gone, or has another version of the library.
+    pub fn attach(handle: u32) -> Option<Mapping<Self>> {
+        let roster = Mapping::<Self>::attach(handle)?;
+        (roster.layout.load(Ordering::Acquire) == LAYOUT).then_some(roster)
+    }
+
     /// The launcher stays as long as the server.
     pub fn declare_permanent(&self) {
         self.is_permanent.store(true, Ordering::Release);
@@ -314,7 +333,7 @@ impl Slot {
 pub fn find() -> Option<Found> {
     let published = lock::published(Subject::Roster)?;
     Some(Found {
-        roster: Mapping::attach(published.number)?,
+        roster: Roster::attach(published.number)?,
         launcher: Process::find(published.pid)?,
     })
 }
