@@ -16,7 +16,7 @@ pub mod launcher;
 pub mod one_shot;
 mod post;
 mod resident;
-mod roster;
+pub mod roster;
 mod scout;
 pub mod status;
 

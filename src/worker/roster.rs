@@ -2,6 +2,9 @@
 //! worker is doing, and who wants something of it. It writes nothing to disk, and is gone with the launcher.
 
 use std::array;
+use std::cell::RefCell;
+use std::mem::ManuallyDrop;
+use std::rc::{Rc, Weak};
 use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering,
 };
@@ -329,11 +332,27 @@ impl Slot {
     }
 }
 
+thread_local! {
+    /// The roster that this session looks at: a process can map a segment once.
+    static SEEN: ManuallyDrop<RefCell<(u32, Weak<Mapping<Roster>>)>> =
+        const { ManuallyDrop::new(RefCell::new((0, Weak::new()))) };
+}
+
 /// Finds the launcher that keeps the current database. Inside a transaction.
 pub fn find() -> Option<Found> {
     let published = lock::published(Subject::Roster)?;
+    let handle = published.number;
+    let seen = SEEN.with(|seen| {
+        let (seen, roster) = &*seen.borrow();
+        roster.upgrade().filter(|_| *seen == handle)
+    });
+    let roster = match seen {
+        Some(roster) => roster,
+        None => Rc::new(Roster::attach(handle)?),
+    };
+    SEEN.with(|seen| seen.replace((handle, Rc::downgrade(&roster))));
     Some(Found {
-        roster: Roster::attach(published.number)?,
+        roster,
         launcher: Process::find(published.pid)?,
     })
 }
@@ -341,7 +360,7 @@ pub fn find() -> Option<Found> {
 /// A launcher, and its roster.
 pub struct Found {
     /// Its shared memory.
-    pub roster: Mapping<Roster>,
+    pub roster: Rc<Mapping<Roster>>,
     /// Its process.
     pub launcher: Process,
 }

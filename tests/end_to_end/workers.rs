@@ -1,9 +1,11 @@
 //! What tests of the resident worker share.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use postgres::Row;
-use synapsor_testbed::{Cluster, ClusterOptions, major_version, wait_for};
+use simulated_control_plane::{ControlPlane, Endpoint};
+use synapsor_testbed::{Cluster, ClusterOptions, major_version, quote, wait_for};
 
 use crate::stage::{PATIENCE, Stage};
 
@@ -61,8 +63,22 @@ impl Stage {
         session.batch_execute("SELECT pg_reload_conf()").unwrap();
     }
 
+    /// The database gets another name; nobody is connected to it.
+    pub fn renamed(self, cluster: &Cluster, name: &str) -> Self {
+        let (before, after) = (quote(self.database.name()), quote(name));
+        let rename = format!("ALTER DATABASE {before} RENAME TO {after}");
+        cluster.database("postgres").execute(&rename);
+        Stage {
+            database: cluster.database(name),
+            ..self
+        }
+    }
+
     /// Lets a worker connect as the writer: before 17 that takes LOGIN.
     pub fn allow_worker(&self) {
+        // Two sessions that alter a role at the same moment get in each other's way.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         if major_version() < 17 {
             self.database.execute("ALTER ROLE writer LOGIN");
         }
@@ -106,6 +122,37 @@ impl Stage {
         });
     }
 
+    /// `SELECT synapsor_wake()`.
+    pub fn wake(&self) {
+        self.operator().run("SELECT synapsor_wake()");
+    }
+
+    /// Waits until the worker's reason has this in it.
+    pub fn wait_for_reason(&self, part: &str) {
+        wait_for(&format!("the reason is {part}"), PATIENCE, || {
+            self.status().reason().contains(part)
+        });
+    }
+
+    /// Waits until the worker has ended this many polls from now on.
+    pub fn wait_for_polls(&self, count: u64) {
+        let wanted = self.simulator.calls(Endpoint::List) + count + 1;
+        let polled = |c: &ControlPlane| c.calls(Endpoint::List) >= wanted;
+        assert!(
+            self.simulator.wait_for(polled, 6 * PATIENCE),
+            "{count} polls"
+        );
+    }
+
+    /// What the extension has logged in this database.
+    pub fn logged(&self, cluster: &Cluster) -> Vec<String> {
+        let here = format!("@{} ", self.database.name());
+        let log = cluster.log();
+        let lines = log.lines().filter(|line| line.contains(&here));
+        let ours = lines.filter(|line| line.contains("synapsor_writeback"));
+        ours.map(str::to_owned).collect()
+    }
+
     /// The resident workers of this database, seen from outside.
     pub fn workers(&self) -> Vec<i32> {
         let query = "SELECT pid FROM pg_stat_activity
@@ -113,5 +160,29 @@ impl Stage {
         let mut session = self.database.connect();
         let rows = session.query(query, &[]).unwrap();
         rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Waits until `pg_stat_activity` says this of the worker, and says which process it is.
+    pub fn worker_that(&self, condition: &str) -> i32 {
+        let query = format!(
+            "SELECT pid FROM pg_stat_activity
+             WHERE backend_type = 'synapsor_writeback worker' AND datname = current_database()
+               AND {condition}"
+        );
+        let mut session = self.database.connect();
+        let mut found = None;
+        wait_for(&format!("the worker's {condition}"), PATIENCE, || {
+            let row = session.query_opt(&query, &[]).unwrap();
+            found = row.map(|row| row.get(0));
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    /// Waits until the worker sleeps till the next poll, and says which process it is.
+    pub fn worker_that_sleeps(&self) -> i32 {
+        self.worker_that(
+            "query = 'synapsor_writeback: waiting for the next poll' AND wait_event_type = 'Extension'",
+        )
     }
 }

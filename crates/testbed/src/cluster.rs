@@ -31,9 +31,17 @@ log_line_prefix = '%m [%p] %u@%d '
 pub struct ClusterOptions {
     settings: String,
     environment: Vec<(String, String)>,
+    has_own_identity: bool,
 }
 
 impl ClusterOptions {
+    /// Gives it a system identifier of its own. Otherwise clusters are copies of one, since `initdb` takes its time.
+    #[must_use]
+    pub fn with_its_own_identity(mut self) -> Self {
+        self.has_own_identity = true;
+        self
+    }
+
     /// Adds a setting to `postgresql.conf`.
     #[must_use]
     pub fn setting(mut self, name: &str, value: impl Display) -> Self {
@@ -73,22 +81,32 @@ impl Cluster {
     /// When there is no installation, or the server does not start; with the server's log.
     #[must_use]
     pub fn start(options: ClusterOptions) -> Self {
-        let home = nursery::new_home();
-        let mut cluster = Cluster {
-            port: 0,
-            environment: options.environment,
-            postmaster: None,
-            home,
+        let home = if options.has_own_identity {
+            nursery::new_home_with_its_own_identity()
+        } else {
+            nursery::new_home()
         };
+        let mut cluster = Cluster::at(home, options.environment);
         cluster.configure_text(SETTINGS);
-        cluster.configure("unix_socket_directories", cluster.home.display());
         cluster.configure_text(&options.settings);
         cluster.start_at_a_free_port();
         cluster
     }
 
+    /// A cluster whose server does not run yet. Its sockets are in its home.
+    pub(crate) fn at(home: PathBuf, environment: Vec<(String, String)>) -> Self {
+        let cluster = Cluster {
+            port: 0,
+            environment,
+            postmaster: None,
+            home,
+        };
+        cluster.configure("unix_socket_directories", cluster.home.display());
+        cluster
+    }
+
     /// Another process may take the port that was free a moment ago.
-    fn start_at_a_free_port(&mut self) {
+    pub(crate) fn start_at_a_free_port(&mut self) {
         const TRIES: usize = 5;
         for _ in 0..TRIES {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
@@ -279,6 +297,16 @@ impl Cluster {
         command.args(["--port", &self.port.to_string()]);
         command.args(["--username", nursery::SUPERUSER]);
         command
+    }
+
+    /// The server's environment variables.
+    pub(crate) fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
+    /// True while there is a server that nobody has stopped.
+    pub(crate) fn is_running(&self) -> bool {
+        self.postmaster.is_some()
     }
 
     fn log_file(&self) -> PathBuf {

@@ -25,6 +25,7 @@
 )]
 
 mod cluster;
+mod copies;
 mod database;
 mod guardian;
 mod installation;

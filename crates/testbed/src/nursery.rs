@@ -15,14 +15,32 @@ pub(crate) const SUPERUSER: &str = "postgres";
 
 /// A home for another cluster, with its data directory.
 pub(crate) fn new_home() -> PathBuf {
+    let home = empty_home();
+    copy_files(template(), &data_directory(&home));
+    home
+}
+
+/// A home for another cluster, with a data directory that is no copy of another.
+pub(crate) fn new_home_with_its_own_identity() -> PathBuf {
+    let home = empty_home();
+    initdb(&data_directory(&home));
+    home
+}
+
+/// A home for another cluster, without a data directory.
+pub(crate) fn empty_home() -> PathBuf {
     static COUNT: AtomicUsize = AtomicUsize::new(1);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let home = nursery().join(number.to_string());
     fs::create_dir(&home).expect("a directory for a cluster");
     hand_over(&home);
-    let mut copy = as_server_user(Path::new("cp"));
-    run(copy.arg("-R").arg(template()).arg(data_directory(&home)));
     home
+}
+
+/// Copies a data directory that no server works on.
+pub(crate) fn copy_files(from: &Path, to: &Path) {
+    let mut copy = as_server_user(Path::new("cp"));
+    run(copy.arg("-R").arg(from).arg(to));
 }
 
 /// The data directory in a home; the guardian looks for this name.
@@ -65,10 +83,14 @@ fn template() -> &'static Path {
     static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
         let path = nursery().join("template");
-        let mut initdb: Command = program("initdb");
-        initdb.args(["--username", SUPERUSER, "--auth=trust", "--no-sync"]);
-        initdb.args(["--encoding=UTF8", "--locale=C", "--pgdata"]);
-        run(initdb.arg(&path));
+        initdb(&path);
         path
     })
+}
+
+fn initdb(path: &Path) {
+    let mut initdb: Command = program("initdb");
+    initdb.args(["--username", SUPERUSER, "--auth=trust", "--no-sync"]);
+    initdb.args(["--encoding=UTF8", "--locale=C", "--pgdata"]);
+    run(initdb.arg(path));
 }

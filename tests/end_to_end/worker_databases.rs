@@ -1,0 +1,397 @@
+//! Which databases get a worker, and that each gets one.
+
+use std::fs;
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use postgres::Client;
+use simulated_control_plane::{Endpoint, Fault, Quirk, Rule, Status};
+use synapsor_testbed::{Cluster, ClusterOptions, quote, wait_for};
+
+use crate::stage::{PATIENCE, Stage, Told, close};
+use crate::workers::preloaded;
+
+const START: &str = "SELECT synapsor_start_worker()";
+
+/// The setting, and a reload.
+fn keep(cluster: &Cluster, list: &str) {
+    let literal = list.replace('\'', "''");
+    let postgres = cluster.database("postgres");
+    postgres.execute(&format!(
+        "ALTER SYSTEM SET synapsor.databases = '{literal}'"
+    ));
+    postgres.execute("SELECT pg_reload_conf()");
+}
+
+/// A database whose worker may connect, once somebody keeps one.
+fn stage_on(cluster: &Cluster) -> Stage {
+    let stage = Stage::on(cluster);
+    stage.allow_worker();
+    stage
+}
+
+/// The processes of this kind in the whole cluster.
+fn processes(cluster: &Cluster, kind: &str) -> Vec<i32> {
+    let query = format!(
+        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'synapsor_writeback {kind}'"
+    );
+    let pids = cluster.database("postgres").rows(&query);
+    pids.iter().map(|pid| pid.parse().unwrap()).collect()
+}
+
+fn workers(cluster: &Cluster) -> Vec<i32> {
+    processes(cluster, "worker")
+}
+
+fn launchers(cluster: &Cluster) -> Vec<i32> {
+    processes(cluster, "launcher")
+}
+
+fn times_logged(cluster: &Cluster, what: &str) -> usize {
+    cluster.log().matches(what).count()
+}
+
+/// Reads the configuration anew, and waits until the launcher has looked what there is to keep.
+fn wait_for_another_look(cluster: &Cluster) {
+    let postgres = cluster.database("postgres");
+    let before: String = postgres.value("SELECT clock_timestamp()::text");
+    postgres.execute("SELECT pg_reload_conf()");
+    let looked = format!(
+        "SELECT state_change > '{before}' FROM pg_stat_activity
+         WHERE backend_type = 'synapsor_writeback launcher'"
+    );
+    wait_for("every launcher looks", PATIENCE, || {
+        postgres.rows(&looked).iter().all(|looked| looked == "t")
+    });
+}
+
+/// Ten calls of `synapsor_start_worker()`, each in a session of its own, at the same moment.
+fn ten_starts(stage: &Stage) -> Vec<Result<(), postgres::Error>> {
+    let mut sessions: Vec<_> = (0..10).map(|_| stage.operator().0).collect();
+    let barrier = Barrier::new(sessions.len());
+    thread::scope(|scope| {
+        let start = |session: &mut Client| {
+            barrier.wait();
+            session.batch_execute(START)
+        };
+        let calls: Vec<_> = sessions
+            .iter_mut()
+            .map(|session| scope.spawn(|| start(session)))
+            .collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    })
+}
+
+/// One worker works for this database, and one launcher is left in the cluster.
+fn assert_one_of_each(cluster: &Cluster, stage: &Stage, ticket: i64) {
+    stage.approve_closing(ticket..=ticket);
+    stage.wait_for_applied(ticket);
+    wait_for("the other launchers leave", PATIENCE, || {
+        launchers(cluster).len() == 1
+    });
+    assert_eq!(workers(cluster), stage.workers());
+    assert_eq!(stage.workers().len(), 1);
+    assert_eq!(stage.ledger("attempts = 1"), ticket);
+}
+
+#[test]
+fn two_databases_share_a_cluster_and_a_control_plane_and_nothing_else() {
+    let cluster = Cluster::start(preloaded());
+    let (first, second) = (stage_on(&cluster), stage_on(&cluster));
+    let plane = &first.simulator;
+    second.database.execute(
+        "CREATE ROLE second_writer LOGIN; GRANT SELECT, UPDATE (status) ON tickets TO second_writer",
+    );
+    for (setting, value) in [
+        ("base_url", plane.base_url().as_str()),
+        ("source_id", "src_2"),
+        ("apply_role", "second_writer"),
+    ] {
+        second.database.set(&format!("synapsor.{setting}"), value);
+    }
+    keep(&cluster, &names([&first, &second]));
+    let of_second = |ticket| close(ticket).field("source_id", "src_2");
+    first.approve_closing(1..=3);
+    plane.add_proposals((4..=6).map(of_second)).unwrap();
+    first.wait_for_applied(3);
+    second.wait_for_applied(3);
+    // Not even where the control plane hands them over.
+    let all_to_all = Fault::quirk(Quirk::IgnoreFilters);
+    plane.inject(Rule::on(Endpoint::List, all_to_all));
+    first.approve_closing(7..=8);
+    plane.add_proposals((9..=10).map(of_second)).unwrap();
+    first.wait_for_applied(5);
+    second.wait_for_applied(5);
+    assert_separate(&first, "1 2 3 7 8", "src_1 writer");
+    assert_separate(&second, "4 5 6 9 10", "src_2 second_writer");
+    assert_eq!(plane.read(|c| c.count(Status::Applied)), 10);
+    assert_eq!(plane.breaches().len(), 0);
+}
+
+fn assert_separate(stage: &Stage, tickets: &str, who: &str) {
+    let closed =
+        "SELECT string_agg(id::text, ' ' ORDER BY id) FROM tickets WHERE status = 'closed'";
+    assert_eq!(stage.database.value::<String>(closed), tickets);
+    let ledger = "SELECT DISTINCT source_id || ' ' || applied_as FROM synapsor.ledger";
+    assert_eq!(stage.database.rows(ledger), [who]);
+}
+
+/// The setting that names these databases.
+fn names<'a>(stages: impl IntoIterator<Item = &'a Stage>) -> String {
+    let names = stages.into_iter().map(|stage| quote(stage.database.name()));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn a_database_may_have_any_name() {
+    let cluster = Cluster::start(preloaded());
+    let names = [
+        "MixedCase",
+        "Sales EU",
+        "a,b",
+        r#"say "hi""#,
+        "it's",
+        "Über",
+    ];
+    let stages = names.map(|name| stage_on(&cluster).renamed(&cluster, name));
+    keep(
+        &cluster,
+        r#"MixedCase,"Sales EU" , "a,b", "say ""hi""", it's, "Über""#,
+    );
+    for stage in &stages {
+        stage.approve_closing(1..=1);
+    }
+    for stage in &stages {
+        stage.wait_for_applied(1);
+        assert_eq!(stage.workers().len(), 1);
+        let name: String = stage.status().0.get("database");
+        assert_eq!(name, stage.database.name());
+    }
+    assert_eq!(times_logged(&cluster, "does not exist"), 0);
+}
+
+#[test]
+fn a_reload_adds_databases_and_takes_them_away() {
+    let cluster = Cluster::start(preloaded());
+    let (first, second) = (stage_on(&cluster), stage_on(&cluster));
+    keep(&cluster, first.database.name());
+    let worker = first.running_worker();
+    assert_eq!(workers(&cluster), [worker]);
+    keep(&cluster, &names([&first, &second]));
+    second.running_worker();
+    assert_eq!(first.workers(), [worker]);
+    keep(&cluster, second.database.name());
+    wait_for("the first worker leaves", PATIENCE, || {
+        first.workers().is_empty()
+    });
+    first.approve_closing(1..=1);
+    assert_eq!(first.status().state(), "stopped");
+    let reason = first.status().reason();
+    assert!(reason.contains("synapsor.databases"), "{reason}");
+    keep(&cluster, "");
+    wait_for("the other one, too", PATIENCE, || {
+        workers(&cluster).is_empty()
+    });
+    assert_eq!(first.simulator.status("wrp_1"), Some(Status::Approved));
+    keep(&cluster, &names([&first, &second]));
+    first.wait_for_applied(1);
+    second.running_worker();
+    assert_eq!(launchers(&cluster).len(), 1);
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_logged_once_and_noticed_when_it_does() {
+    let cluster = Cluster::start(preloaded());
+    let stage = stage_on(&cluster);
+    let list = format!("later, {}", stage.database.name());
+    keep(&cluster, &list);
+    stage.running_worker();
+    for _ in 0..3 {
+        wait_for_another_look(&cluster);
+    }
+    let complaint = r#"synapsor.databases names "later", which does not exist"#;
+    assert_eq!(times_logged(&cluster, complaint), 1);
+    let later = stage_on(&cluster).renamed(&cluster, "later");
+    later.approve_closing(1..=1);
+    later.wait_for_applied(1);
+    assert_eq!(times_logged(&cluster, complaint), 1);
+}
+
+#[test]
+fn a_malformed_list_changes_nothing_and_is_logged_once() {
+    let cluster = Cluster::start(preloaded());
+    let stage = stage_on(&cluster);
+    let name = stage.database.name();
+    keep(&cluster, name);
+    let worker = stage.running_worker();
+    let complaint = "synapsor.databases is not a list of names";
+    for (n, malformed) in [r#""unclosed"#, "a,,b", "two words", ","]
+        .into_iter()
+        .enumerate()
+    {
+        keep(&cluster, malformed);
+        for _ in 0..2 {
+            wait_for_another_look(&cluster);
+        }
+        assert_eq!(times_logged(&cluster, complaint), 1, "{n}: {malformed}");
+        assert_eq!(stage.running_worker(), worker);
+    }
+    keep(&cluster, "");
+    wait_for("the worker leaves", PATIENCE, || {
+        workers(&cluster).is_empty()
+    });
+    keep(&cluster, name);
+    stage.running_worker();
+}
+
+#[test]
+fn however_often_and_by_however_many_it_is_started_there_is_one_worker() {
+    let options = ClusterOptions::default().setting("max_worker_processes", 32);
+    let cluster = Cluster::start(options);
+    let stage = stage_on(&cluster);
+    stage.database.set("synapsor.poll_interval", "100ms");
+    for result in ten_starts(&stage) {
+        result.unwrap();
+    }
+    assert_one_of_each(&cluster, &stage, 1);
+    let worker = stage.workers();
+    for _ in 0..10 {
+        let is_news: bool = stage.operator().0.query_one(START, &[]).unwrap().get(0);
+        assert!(!is_news);
+    }
+    assert_one_of_each(&cluster, &stage, 2);
+    for result in ten_starts(&stage) {
+        result.unwrap();
+    }
+    assert_one_of_each(&cluster, &stage, 3);
+    assert_eq!(stage.workers(), worker);
+}
+
+#[test]
+fn what_the_preloaded_launcher_keeps_gets_no_second_worker_by_hand() {
+    let cluster = Cluster::start(preloaded());
+    let stage = stage_on(&cluster);
+    keep(&cluster, stage.database.name());
+    let worker = stage.running_worker();
+    let launcher = launchers(&cluster);
+    stage.operator().run(START);
+    for result in ten_starts(&stage) {
+        result.unwrap();
+    }
+    assert_one_of_each(&cluster, &stage, 1);
+    assert_eq!(
+        (stage.workers(), launchers(&cluster)),
+        (vec![worker], launcher)
+    );
+}
+
+#[test]
+fn a_worker_that_was_started_by_hand_stays_the_only_one_when_the_setting_names_its_database() {
+    let cluster = Cluster::start(preloaded());
+    let stage = stage_on(&cluster);
+    stage.start_worker();
+    let worker = stage.running_worker();
+    assert_eq!(launchers(&cluster).len(), 2);
+    keep(&cluster, stage.database.name());
+    for n in 1..=3 {
+        wait_for_another_look(&cluster);
+        stage.approve_closing(n..=n);
+        stage.wait_for_applied(n);
+        assert_eq!(workers(&cluster), [worker]);
+    }
+    // The launcher of the setting takes over from the other one, as soon as that is asked to leave.
+    stage.operator().run("SELECT synapsor_stop_worker()");
+    wait_for("the worker stops", PATIENCE, || {
+        workers(&cluster).is_empty()
+    });
+    stage.operator().run(START);
+    assert_one_of_each(&cluster, &stage, 4);
+}
+
+#[test]
+fn without_a_free_slot_a_start_fails_and_changes_nothing() {
+    // The one slot is the logical replication launcher's.
+    let cluster = Cluster::start(ClusterOptions::default().setting("max_worker_processes", 1));
+    let stage = stage_on(&cluster);
+    stage.operator().run("SELECT synapsor_stop_worker()");
+    let before = stage.status().reason();
+    let told = Told::by(stage.operator().0.query_one(START, &[]));
+    assert_eq!(
+        (told.sqlstate.as_str(), told.code()),
+        ("53400", "NO_WORKER_SLOT")
+    );
+    assert!(told.hint.contains("max_worker_processes"), "{}", told.hint);
+    assert_eq!(
+        (stage.status().state(), stage.status().reason()),
+        ("stopped".to_owned(), before)
+    );
+}
+
+#[test]
+fn a_database_without_a_free_slot_says_so_and_gets_its_worker_once_there_is_one() {
+    // One slot for the logical replication launcher, one for ours, and one for a worker.
+    let cluster = Cluster::start(preloaded().setting("max_worker_processes", 3));
+    let (first, second) = (stage_on(&cluster), stage_on(&cluster));
+    keep(&cluster, first.database.name());
+    first.running_worker();
+    keep(&cluster, &names([&first, &second]));
+    wait_for("the second one has no slot", PATIENCE, || {
+        second
+            .status()
+            .reason()
+            .contains("no background worker slot is free")
+    });
+    assert_eq!(second.status().state(), "stopped");
+    let complaint = format!(
+        "no worker for database \"{}\": no background worker slot is free",
+        second.database.name()
+    );
+    assert_eq!(times_logged(&cluster, &complaint), 1);
+    second.approve_closing(1..=1);
+    first.operator().run("SELECT synapsor_stop_worker()");
+    second.wait_for_applied(1);
+    assert_eq!(workers(&cluster), second.workers());
+    assert_eq!(times_logged(&cluster, &complaint), 1);
+}
+
+/// The processor time that processes have used so far.
+fn processor_time(processes: &[i32]) -> Duration {
+    const TICK: Duration = Duration::from_millis(10);
+    let ticks = |pid: &i32| -> u32 {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+        // User and system time: 14th and 15th of all, counted from 1.
+        fields
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u32>().unwrap())
+            .sum()
+    };
+    TICK * processes.iter().map(ticks).sum::<u32>()
+}
+
+#[test]
+fn twenty_databases_are_kept_at_once_and_cost_next_to_nothing() {
+    const WINDOW: Duration = Duration::from_secs(2);
+    let options = preloaded()
+        .setting("synapsor.poll_interval", "5s")
+        .setting("max_worker_processes", 32);
+    let cluster = Cluster::start(options);
+    let stages: Vec<_> = (0..20).map(|_| stage_on(&cluster)).collect();
+    for stage in &stages {
+        stage.approve_closing(1..=1);
+    }
+    keep(&cluster, &names(&stages));
+    for stage in &stages {
+        stage.wait_for_applied(1);
+    }
+    let processes = [workers(&cluster), launchers(&cluster)].concat();
+    assert_eq!(processes.len(), 21);
+    let before = processor_time(&processes);
+    // There is nothing to wait for: nothing is to happen.
+    thread::sleep(WINDOW);
+    let used = processor_time(&processes) - before;
+    assert!(used < WINDOW / 5, "{used:?} in {WINDOW:?}");
+    assert_eq!([workers(&cluster), launchers(&cluster)].concat(), processes);
+}
