@@ -1,6 +1,8 @@
 //! `CALL synapsor_poll()`: everything that can be done now, in batches that commit, with no transaction held open over
 //! the network. What a cron job calls.
 
+use std::ops::ControlFlow;
+
 use pgrx::pg_sys;
 
 use crate::apply::ApplyRole;
@@ -50,7 +52,8 @@ impl Call<'_> {
             let Some(news) = rounds.news(fetched, wanted) else {
                 break;
             };
-            rounds::apply(self.settings, &news.fetched, self.transactions, |_| ())?;
+            let to_the_end = |_: &_| ControlFlow::Continue(());
+            rounds::apply(self.settings, &news.fetched, self.transactions, to_the_end)?;
             tally = self.deliver()?;
         }
         self.prune()?;

@@ -2,6 +2,7 @@
 //! and the worker have in common.
 
 use std::collections::{HashSet, VecDeque};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use synapsor_core::digest;
@@ -67,14 +68,14 @@ impl Rounds {
     }
 }
 
-/// Applies in batches, each in a transaction of its own, and tells `witness` of each. A transient failure ends its batch,
+/// Applies in batches, each in a transaction of its own, until `witness`, who is told of each, has seen enough. A transient failure ends its batch,
 /// so that nobody waits for row locks that are held for nothing. Whether write-back may work, and as whom, is asked anew
 /// for each.
 pub fn apply(
     settings: &Settings,
     fetched: &Fetched,
     transactions: &dyn Transactions,
-    mut witness: impl FnMut(&Done),
+    mut witness: impl FnMut(&Done) -> ControlFlow<()>,
 ) -> Result<(), ExtensionError> {
     let mut rest: VecDeque<&Listed> = fetched.proposals.iter().collect();
     while !rest.is_empty() {
@@ -83,7 +84,9 @@ pub fn apply(
         let done = within(transactions, || {
             apply_batch(settings, &fetched.source_id, &batch)
         })?;
-        witness(&done);
+        if witness(&done).is_break() {
+            break;
+        }
         for n in done.left.into_iter().rev() {
             rest.push_front(batch[n]);
         }

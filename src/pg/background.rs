@@ -58,7 +58,7 @@ impl Start<'_> {
             let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
             let started = pg_sys::RegisterDynamicBackgroundWorker(&raw mut worker, &raw mut handle);
             pg_sys::MemoryContextSwitchTo(before);
-            started.then_some(Child(handle))
+            started.then(|| Child(handle))
         }
     }
 

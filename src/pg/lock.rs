@@ -44,14 +44,14 @@ pub fn try_for_session(subject: Subject) -> Option<SessionLock> {
 /// As [`try_for_session`], for any database, also from a process that is connected to none.
 pub fn try_for_session_in(database: pg_sys::Oid, subject: Subject) -> Option<SessionLock> {
     let tag = tag_in(database, subject, OURS);
-    acquire(tag, true, true).then_some(SessionLock { tag })
+    acquire(tag, true, true).then(|| SessionLock { tag })
 }
 
 /// Publishes a number for a database, as long as the result lives: it is a part of a lock that this process holds, and
 /// gone with the process, however that ends. [`published`] finds it.
 pub fn publish(database: pg_sys::Oid, subject: Subject, number: u32) -> Option<SessionLock> {
     let tag = tag_in(database, subject, number);
-    acquire(tag, true, true).then_some(SessionLock { tag })
+    acquire(tag, true, true).then(|| SessionLock { tag })
 }
 
 /// The number that a process has published for this database, and that process. Inside a transaction.

@@ -17,6 +17,11 @@ impl Process {
         (pid != 0 && !entry.is_null()).then_some(Process { pid, entry })
     }
 
+    /// Its id.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
     /// Sets its latch. Can't fail, and does no harm when another process has taken the place meanwhile.
     pub fn wake(&self) {
         // SAFETY: entries stay where they are for as long as the server runs.

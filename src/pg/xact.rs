@@ -25,3 +25,9 @@ pub fn current_xid() -> u32 {
     // SAFETY: reads the transaction's own state.
     unsafe { pg_sys::GetTopTransactionIdIfAny() }.into_inner()
 }
+
+/// The number of the current subtransaction, or of the transaction itself.
+pub fn current_subtransaction() -> pg_sys::SubTransactionId {
+    // SAFETY: reads the transaction's own state.
+    unsafe { pg_sys::GetCurrentSubTransactionId() }
+}

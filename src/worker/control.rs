@@ -3,8 +3,12 @@
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
+use std::sync::Once;
 
-use pgrx::{PgXactCallbackEvent, register_xact_callback};
+use pgrx::{
+    PgSubXactCallbackEvent, PgXactCallbackEvent, pg_sys, register_subxact_callback,
+    register_xact_callback,
+};
 
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
@@ -15,7 +19,7 @@ use crate::pg::xact;
 use crate::poll;
 
 use super::launcher;
-use super::roster::{self, Found};
+use super::roster::{self, Found, Slot};
 
 /// What is told at the commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +32,11 @@ enum Message {
 /// A message, and whom it is for.
 struct Envelope {
     message: Message,
-    addressee: Option<(Found, Option<Process>)>,
+    /// The launcher that keeps this database.
+    launcher: Option<Found>,
+    worker: Option<Process>,
+    /// What asked for it; with that it is taken back.
+    subtransaction: pg_sys::SubTransactionId,
 }
 
 thread_local! {
@@ -41,7 +49,7 @@ thread_local! {
 pub fn start() -> Result<bool, ExtensionError> {
     poll::require_writable()?;
     let was_stopped = Ledger::open()?.release(Hold::Stopped)?;
-    let was_there = worker_of(&roster::find()).is_some();
+    let was_there = roster::worker(roster::find().as_ref()).is_some();
     tell_at_commit(Message::Start);
     Ok(was_stopped || !was_there)
 }
@@ -74,25 +82,18 @@ pub fn resume() -> Result<bool, ExtensionError> {
 /// `synapsor_wake()`: at once; `false` when there is no worker.
 pub fn wake() -> Result<bool, ExtensionError> {
     let found = roster::find();
-    let (Some(found), Some(worker)) = (&found, worker_of(&found)) else {
+    let slot = found.as_ref().and_then(Found::slot);
+    let Some((slot, worker)) = slot.and_then(|slot| Some((slot, slot.worker()?))) else {
         return Ok(false);
     };
-    if let Some(slot) = found.roster.of(databases::own()) {
-        slot.wake(worker);
-    }
+    slot.wake(worker);
     Ok(true)
-}
-
-fn worker_of(found: &Option<Found>) -> Option<Process> {
-    found.as_ref()?.roster.of(databases::own())?.worker()
 }
 
 /// Wakes the worker at the commit, where it would report at once what this transaction decided; `false` where it would not.
 pub fn will_report(fingerprint: u64) -> bool {
-    let Some(found) = roster::find() else {
-        return false;
-    };
-    let slot = found.roster.of(databases::own());
+    let found = roster::find();
+    let slot = found.as_ref().and_then(Found::slot);
     let would =
         slot.is_some_and(|slot| slot.worker().is_some() && slot.would_report_at_once(fingerprint));
     if would {
@@ -102,12 +103,14 @@ pub fn will_report(fingerprint: u64) -> bool {
 }
 
 fn tell_at_commit(message: Message) {
-    let found = roster::find();
-    let worker = worker_of(&found);
+    let launcher = roster::find();
     let envelope = Envelope {
         message,
-        addressee: found.map(|found| (found, worker)),
+        worker: roster::worker(launcher.as_ref()),
+        launcher,
+        subtransaction: xact::current_subtransaction(),
     };
+    follow_subtransactions();
     let is_first = OUTBOX.with(|outbox| {
         let mut outbox = outbox.borrow_mut();
         outbox.push(envelope);
@@ -121,12 +124,31 @@ fn tell_at_commit(message: Message) {
     }
 }
 
+/// What was asked for in a savepoint is taken back with it. Registered once: such callbacks stay for the session.
+fn follow_subtransactions() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        register_subxact_callback(PgSubXactCallbackEvent::AbortSub, |own, _| {
+            OUTBOX.with(|outbox| outbox.borrow_mut().retain(|e| e.subtransaction != own));
+        });
+        register_subxact_callback(PgSubXactCallbackEvent::CommitSub, |own, parent| {
+            OUTBOX.with(|outbox| {
+                let mut outbox = outbox.borrow_mut();
+                for envelope in outbox.iter_mut().filter(|e| e.subtransaction == own) {
+                    envelope.subtransaction = parent;
+                }
+            });
+        });
+    });
+}
+
 /// What can fail comes before the commit: a launcher, where there is none that stays. One that is not needed leaves by itself.
 fn prepare() {
     let wants_launcher = OUTBOX.with(|outbox| {
         outbox.borrow().iter().any(|envelope| {
-            let is_kept = |(found, _): &(Found, Option<Process>)| found.roster.is_permanent();
-            envelope.message == Message::Start && !envelope.addressee.as_ref().is_some_and(is_kept)
+            let launcher = envelope.launcher.as_ref();
+            let is_kept = launcher.is_some_and(|launcher| launcher.roster.is_permanent());
+            envelope.message == Message::Start && !is_kept
         })
     });
     if wants_launcher && !launcher::request(databases::own(), xact::current_xid()) {
@@ -139,22 +161,19 @@ fn prepare() {
 /// After the commit: flags, latches and a signal, none of which can fail.
 fn tell() {
     for envelope in take() {
-        let Some((found, worker)) = &envelope.addressee else {
-            continue;
-        };
-        let Some(slot) = found.roster.of(databases::own()) else {
-            continue;
-        };
-        match (envelope.message, worker) {
-            (Message::Start, _) => slot.start(),
-            (Message::Stop, worker) => {
-                slot.stop();
+        let slot = envelope.launcher.as_ref().and_then(Found::slot);
+        match (envelope.message, slot, envelope.worker) {
+            (Message::Start, Some(slot), _) => slot.start(),
+            (Message::Stop, slot, worker) => {
+                slot.into_iter().for_each(Slot::stop);
                 worker.iter().for_each(Process::terminate);
             }
-            (Message::Wake, Some(worker)) => slot.wake(*worker),
-            (Message::Wake, None) => {}
+            (Message::Wake, Some(slot), Some(worker)) => slot.wake(worker),
+            (Message::Start | Message::Wake, _, _) => {}
         }
-        found.launcher.wake();
+        if let Some(found) = &envelope.launcher {
+            found.launcher.wake();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A turn of the resident worker that has something to do: deliver, fetch, apply, deliver, prune. No transaction is open
 //! while it waits on the network.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use synapsor_core::schedule::Trouble;
@@ -110,7 +111,7 @@ impl Resident<'_> {
                     break;
                 }
             }
-            if news.is_complete {
+            if news.is_complete || self.post.is_orphaned() {
                 break;
             }
         }
@@ -174,6 +175,10 @@ impl Resident<'_> {
             if !settings.dry_run {
                 done.failed.iter().for_each(log_failure);
             }
+            if self.post.is_orphaned() {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
         })?;
         Ok(owes_reports)
     }

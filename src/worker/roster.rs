@@ -11,6 +11,7 @@ use std::sync::atomic::{
 
 use pgrx::pg_sys;
 
+use crate::pg::databases;
 use crate::pg::lock::{self, Subject};
 use crate::pg::process::Process;
 use crate::pg::shared::{Mapping, Shared};
@@ -192,11 +193,6 @@ impl Slot {
         Process::find(self.worker.load(Ordering::Acquire))
     }
 
-    /// The worker's process id.
-    pub fn worker_pid(&self) -> i32 {
-        self.worker.load(Ordering::Acquire)
-    }
-
     /// The worker has gone.
     pub fn sign_off(&self) {
         self.asleep.store(false, Ordering::Release);
@@ -355,6 +351,25 @@ pub fn find() -> Option<Found> {
         roster,
         launcher: Process::find(published.pid)?,
     })
+}
+
+/// The worker of the current database: as its launcher knows it, and else the one that holds the lock, which a launcher
+/// that has died may have left behind. Inside a transaction.
+pub fn worker(found: Option<&Found>) -> Option<Process> {
+    let known = found.and_then(Found::slot).and_then(Slot::worker);
+    known.or_else(|| {
+        let holder = lock::published(Subject::Working)?.pid;
+        // A launcher takes the lock for a moment to see whether it is free.
+        let is_launcher = found.is_some_and(|found| found.launcher.pid() == holder);
+        Process::find(holder).filter(|_| !is_launcher)
+    })
+}
+
+impl Found {
+    /// The place of the current database.
+    pub fn slot(&self) -> Option<&Slot> {
+        self.roster.of(databases::own())
+    }
 }
 
 /// A launcher, and its roster.

@@ -10,7 +10,7 @@ use synapsor_core::announcer::Announcer;
 use crate::apply::ApplyRole;
 use crate::error::ExtensionError;
 use crate::pg::transactions::{WorkersTransactions, within};
-use crate::pg::{background, databases, identity, latch, reload};
+use crate::pg::{background, databases, identity, latch, recovery, reload};
 use crate::settings::{self, defaults};
 
 use super::post::Post;
@@ -48,7 +48,8 @@ pub fn run(post: &Post) -> Leave {
         let reason = super::with_hint(&error);
         post.slot().show(State::Idle, &reason);
         background::show_idle(&format!("idle: {error}"));
-        latch::wait(LOOK);
+        // A cancel asks for nothing here.
+        let _ = recovery::run(|| latch::wait(LOOK));
     }
 }
 

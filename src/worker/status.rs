@@ -6,7 +6,7 @@ use crate::ledger::standing::Standing;
 use crate::ledger::totals::Totals;
 use crate::pg::{databases, xact};
 
-use super::roster::{self, Slot, State};
+use super::roster::{self, Found, Slot, State};
 use super::with_hint;
 
 /// What a session sees of the worker of its database. Times are microseconds as Postgres counts them.
@@ -37,16 +37,15 @@ impl Status {
         let ledger = Ledger::open()?;
         let standing = ledger.standing()?;
         let found = roster::find();
-        let slot = found
-            .as_ref()
-            .and_then(|found| found.roster.of(databases::own()));
-        let is_there = slot.is_some_and(|slot| slot.worker().is_some());
+        let slot = found.as_ref().and_then(Found::slot);
+        let worker = roster::worker(found.as_ref());
+        let is_there = worker.is_some();
         let (state, reason) = state(&standing, slot, is_there);
         let time = |of: fn(&Slot) -> i64| slot.map(of).filter(|time| *time != 0);
         let polls = is_there && matches!(state, State::Running | State::BackingOff);
         Ok(Status {
             database: databases::name(databases::own()).unwrap_or_default(),
-            worker_pid: slot.filter(|_| is_there).map(Slot::worker_pid),
+            worker_pid: worker.map(|worker| worker.pid()),
             state: state.as_str(),
             reason,
             last_poll_at: time(Slot::last_poll_at),
@@ -81,10 +80,13 @@ fn state(standing: &Standing, slot: Option<&Slot>, is_there: bool) -> (State, St
         return (State::Stopped, reason);
     }
     match slot {
-        Some(slot) if is_there => (slot.state(), slot.reason.read()),
+        Some(slot) if slot.worker().is_some() => (slot.state(), slot.reason.read()),
+        _ if is_there => (State::Running, LEFT_BEHIND.to_owned()),
         Some(slot) => (State::Stopped, slot.reason.read()),
         None => (State::Stopped, NO_LAUNCHER.to_owned()),
     }
 }
+
+const LEFT_BEHIND: &str = "the launcher of this worker has ended; the worker leaves after the batch or request that it is in, and is replaced";
 
 const NO_LAUNCHER: &str = "nobody has started a worker here: SELECT synapsor_start_worker(), or, to have one after every restart, put the library into shared_preload_libraries and this database into synapsor.databases";
