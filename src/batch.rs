@@ -17,6 +17,7 @@ use crate::apply::{Applier, Decision};
 use crate::error::ExtensionError;
 use crate::ledger::record::{Again, Row};
 use crate::ledger::{Entry, Ledger};
+use crate::log;
 
 /// What a result says of an element that was not come to.
 fn not_tried(element: &Listed) -> Value {
@@ -147,8 +148,7 @@ impl<'a> Batch<'a> {
             self.rows.iter().any(|row| row.status.is_final()) || !self.again.is_empty();
         if !self.applier.dry_run {
             self.ledger.record(&self.rows)?;
-            self.ledger
-                .report_again(&self.again, self.retry == Retry::Now)?;
+            self.ledger.report_again(&self.again)?;
         }
         let failed = self.rows.iter().filter(|row| row.status == Status::Failed);
         let failed = failed
@@ -203,7 +203,7 @@ impl<'a> Batch<'a> {
 
     /// The outcome is known: it is not applied again, and its report is sent again.
     fn report_again(&mut self, subject: &Subject<'_>, entry: &Entry) -> Value {
-        if entry.report_state == "delivered" {
+        if self.retry == Retry::Now && entry.report_state == "delivered" || entry.is_report_due {
             self.again.push(Again {
                 key: subject.key.to_owned(),
                 proposal_id: subject.proposal_id.to_owned(),
@@ -308,6 +308,7 @@ fn entry_of(row: &Row) -> Entry {
         status: row.status,
         attempts: row.attempts,
         is_due: false,
+        is_report_due: false,
         report_state: "pending".to_owned(),
         affected_rows: row.affected_rows,
         operation: row.operation.clone(),
@@ -367,11 +368,11 @@ fn recorded(subject: &Subject<'_>, entry: &Entry) -> Value {
 /// Nothing is written and nothing is reported; the operator sees it here and in the log.
 fn mismatch(subject: &Subject<'_>) -> Value {
     if is_first_time(&format!("{} {}", subject.proposal_id, subject.digest)) {
-        pgrx::warning!(
-            "synapsor_writeback: {}: proposal {} has the key of one with another content, and is left alone",
+        log::warn(format_args!(
+            "{}: proposal {} has the key of one with another content, and is left alone",
             Code::IdempotencyMismatch,
             subject.proposal_id.escape_debug(),
-        );
+        ));
     }
     result(
         Some(subject.proposal_id),
@@ -393,10 +394,10 @@ fn unusable_id(element: &Listed) -> Value {
 
 fn log_once(bad: &Bad) {
     if is_first_time(&bad.digest) {
-        pgrx::warning!(
-            "synapsor_writeback: a listed proposal has no usable id and can't be reported: {}",
+        log::warn(format_args!(
+            "a listed proposal has no usable id and can't be reported: {}",
             bad.refusal,
-        );
+        ));
     }
 }
 

@@ -10,6 +10,7 @@ use crate::control_plane::ControlPlane;
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
 use crate::ledger::outbox::{Mark, Owed, Sent, Which};
+use crate::log;
 use crate::pg::transactions::{Transactions, within};
 use crate::pg::{durable, latch};
 
@@ -144,11 +145,11 @@ fn postpone_or_reject(owed: &Owed, error: &ControlPlaneError, tally: &mut Tally)
     let again_in = match error.disposition() {
         Disposition::Rejected => {
             tally.rejected += 1;
-            pgrx::warning!(
-                "synapsor_writeback: the control plane refused the report of proposal {}, which stays {} here: {error}",
+            log::warn(format_args!(
+                "the control plane refused the report of proposal {}, which stays {} here: {error}",
                 owed.report.proposal_id.escape_debug(),
                 owed.report.status().as_str(),
-            );
+            ));
             return Sent::Rejected {
                 error: error.to_string(),
             };

@@ -9,7 +9,7 @@
 //! ledger                 what was decided, and which reports are owed
 //! delivery               reports, after the commit
 //! worker                 background workers: the launcher, the resident worker, the one-shot reporter
-//! settings, error        what it is told, and what it says
+//! settings, error, log   what it is told, and what it says
 //! pg                     Postgres's C functions, each behind a safe one
 //! ```
 //!
@@ -22,6 +22,7 @@ mod delivery;
 mod error;
 mod functions;
 mod ledger;
+mod log;
 mod pg;
 mod poll;
 mod procedure;

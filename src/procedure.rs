@@ -10,6 +10,7 @@ use crate::control_plane::ControlPlane;
 use crate::delivery::{self, Tally};
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
+use crate::log;
 use crate::pg::lock::{self, Subject};
 use crate::pg::transactions::{ProceduresTransactions, Transactions, within};
 use crate::poll::{self, Polling};
@@ -58,10 +59,10 @@ impl Call<'_> {
         }
         self.prune()?;
         if let Some(error) = tally.last_error.filter(|_| tally.postponed > 0) {
-            pgrx::warning!(
-                "synapsor_writeback: {} reports are still owed: {error}",
+            log::warn(format_args!(
+                "{} reports are still owed: {error}",
                 tally.postponed
-            );
+            ));
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ use crate::error::ExtensionError;
 use crate::pg::guc_scope::GucScope;
 use crate::pg::identity::{self, ActingAs};
 use crate::pg::relation;
+use crate::pg::transactions::FreshSnapshot;
 
 thread_local! {
     /// How it is found: planned once for each session.
@@ -44,6 +45,9 @@ pub struct Entry {
     pub attempts: i32,
     /// A retrying proposal whose time has come.
     pub is_due: bool,
+    /// Its report was accepted, and long enough ago to be repeated although nobody asks: each time takes twice as long as the one before,
+    /// up to five minutes, so that a control plane that goes on listing what it has accepted is not reported to at full speed.
+    pub is_report_due: bool,
     /// How its report stands; empty while retrying.
     pub report_state: String,
     /// Rows changed.
@@ -75,9 +79,11 @@ impl Ledger {
                     Some(plan) => plan,
                     None => plan.insert(spi.prepare(QUERY, &[])?.keep()),
                 };
-                spi.select(&*plan, Some(1), &[])?
-                    .first()
-                    .get_two::<pg_sys::Oid, pg_sys::Oid>()
+                let rows = spi.select(&*plan, Some(1), &[])?;
+                if rows.is_empty() {
+                    return Ok((None, None));
+                }
+                rows.first().get_two::<pg_sys::Oid, pg_sys::Oid>()
             })
         })?;
         let (Some(oid), Some(owner)) = found else {
@@ -100,15 +106,17 @@ impl Ledger {
         self.owner
     }
 
-    /// What is known of these keys. Sees everything that was committed before this call.
+    /// What is known of these keys.
     pub fn look_up(&self, keys: &[String]) -> Result<HashMap<String, Entry>, ExtensionError> {
         const QUERY: &str = "
             SELECT key, proposal_digest, status, attempts,
                    coalesce(next_attempt_at <= pg_catalog.clock_timestamp(), false),
-                   report_state, affected_rows, operation, reason, error
+                   report_state, affected_rows, operation, reason, error,
+                   coalesce(report_state = 'delivered' AND reported_at <= clock_timestamp()
+                       - least(interval '1 second' * 2 ^ least(report_attempts, 9), interval '5 minutes'), false)
             FROM synapsor.ledger WHERE key = ANY ($1)";
         self.as_owner(|spi| {
-            let rows = spi.update(QUERY, None, &[keys.to_vec().into()])?;
+            let rows = spi.select(QUERY, None, &[keys.to_vec().into()])?;
             let entries = rows.map(|row| {
                 let status: String = row.get(3)?.unwrap_or_default();
                 let entry = Entry {
@@ -117,6 +125,7 @@ impl Ledger {
                         .ok_or_else(|| ExtensionError::Ledger(format!("status {status}")))?,
                     attempts: row.get(4)?.unwrap_or_default(),
                     is_due: row.get(5)?.unwrap_or_default(),
+                    is_report_due: row.get(11)?.unwrap_or_default(),
                     report_state: row.get(6)?.unwrap_or_default(),
                     affected_rows: row.get(7)?.unwrap_or_default(),
                     operation: row.get(8)?,
@@ -154,7 +163,8 @@ impl Ledger {
         })
     }
 
-    /// Runs a fixed statement as the owner.
+    /// Runs a fixed statement as the owner. It sees everything that was committed before this call, unless the transaction's
+    /// isolation level forbids it; reading (`select`) assigns no transaction id.
     fn as_owner<T>(
         &self,
         work: impl FnOnce(&mut SpiClient<'_>) -> Result<T, ExtensionError>,
@@ -162,6 +172,7 @@ impl Ledger {
         let _owner = ActingAs::role(self.owner);
         let scope = GucScope::open();
         scope.set("search_path", "pg_catalog, pg_temp");
+        let _snapshot = FreshSnapshot::take();
         Spi::connect_mut(work)
     }
 }

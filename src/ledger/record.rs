@@ -141,10 +141,7 @@ impl Ledger {
 
     /// Puts the reports of final rows back into the outbox. A report that is still pending stays as it is, and one
     /// that was rejected waits for a person. A row that another session has locked is being delivered there.
-    ///
-    /// Unless it is wanted `at_once`, each time takes twice as long as the one before, up to five minutes: a control plane
-    /// that goes on listing what it has accepted is not reported to for ever at full speed.
-    pub fn report_again(&self, rows: &[Again], at_once: bool) -> Result<(), ExtensionError> {
+    pub fn report_again(&self, rows: &[Again]) -> Result<(), ExtensionError> {
         const STATEMENT: &str = "
             WITH free AS MATERIALIZED (
                 SELECT key FROM synapsor.ledger WHERE key = ANY ($1) FOR UPDATE SKIP LOCKED)
@@ -153,9 +150,7 @@ impl Ledger {
                 proposal_id = a.proposal_id, idempotency_key = a.idempotency_key
             FROM unnest($1::text[], $2::text[], $3::text[]) AS a (key, proposal_id, idempotency_key)
                  JOIN free USING (key)
-            WHERE l.key = a.key AND l.report_state = 'delivered'
-              AND ($4 OR l.reported_at <= clock_timestamp()
-                                          - least(interval '1 second' * 2 ^ least(l.report_attempts, 9), interval '5 minutes'))";
+            WHERE l.key = a.key AND l.report_state = 'delivered'";
         if rows.is_empty() {
             return Ok(());
         }
@@ -172,7 +167,6 @@ impl Ledger {
                 .map(|r| r.idempotency_key.clone())
                 .collect::<Vec<_>>()
                 .into(),
-            at_once.into(),
         ];
         self.as_owner(|spi| {
             spi.update(STATEMENT, None, &arguments)

@@ -59,16 +59,17 @@ pub fn name(database: pg_sys::Oid) -> Option<String> {
 /// Takes a list of names apart, as Postgres does for its own settings: commas between them, double quotes where a
 /// name needs them. `None` when it is malformed.
 pub fn split_names(list: &str) -> Option<Vec<String>> {
-    let text = CString::new(list).ok()?.into_raw();
+    let mut text = CString::new(list).ok()?.into_bytes_with_nul();
     let mut names = std::ptr::null_mut();
-    // SAFETY: the text is ours to change; the list's elements point into it, and are copied before it goes.
+    // SAFETY: the text is ours to change; the list's elements point into it, and are copied before both go.
     unsafe {
-        let is_well_formed = pg_sys::SplitGUCList(text, b',' as _, &raw mut names);
+        let is_well_formed =
+            pg_sys::SplitGUCList(text.as_mut_ptr().cast(), b',' as _, &raw mut names);
         let count = if names.is_null() { 0 } else { (*names).length };
         let name = |n: i32| CStr::from_ptr((*(*names).elements.add(n as usize)).ptr_value.cast());
         let copied = (0..count).map(|n| name(n).to_string_lossy().into_owned());
         let copied: Vec<String> = copied.collect();
-        drop(CString::from_raw(text));
+        pg_sys::list_free(names);
         is_well_formed.then_some(copied)
     }
 }

@@ -170,6 +170,28 @@ impl Drop for ProceduresTransactions {
     }
 }
 
+/// A snapshot of now, active as long as it lives.
+pub struct FreshSnapshot(());
+
+impl FreshSnapshot {
+    /// Takes it, inside a transaction.
+    pub fn take() -> Self {
+        // SAFETY: popped in the drop, as snapshots nest like a stack.
+        unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
+        FreshSnapshot(())
+    }
+}
+
+impl Drop for FreshSnapshot {
+    fn drop(&mut self) {
+        // While an error unwinds, others may lie on top of it; ending the transaction takes them all away.
+        if !std::thread::panicking() {
+            // SAFETY: pairs with `take`.
+            unsafe { pg_sys::PopActiveSnapshot() };
+        }
+    }
+}
+
 /// A memory context for one step.
 struct Scratch {
     context: pg_sys::MemoryContext,

@@ -49,9 +49,13 @@ thread_local! {
 pub fn start() -> Result<bool, ExtensionError> {
     poll::require_writable()?;
     let was_stopped = Ledger::open()?.release(Hold::Stopped)?;
-    let was_there = roster::worker(roster::find().as_ref()).is_some();
+    let found = roster::find();
+    let slot = found.as_ref().and_then(Found::slot);
+    if !was_stopped && slot.is_some_and(|slot| slot.worker().is_some() && !slot.is_stopped()) {
+        return Ok(false);
+    }
     tell_at_commit(Message::Start);
-    Ok(was_stopped || !was_there)
+    Ok(true)
 }
 
 /// `synapsor_stop_worker()`: `false` when it was stopped already.

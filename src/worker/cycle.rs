@@ -11,6 +11,7 @@ use crate::control_plane::{ControlPlane, Fetched};
 use crate::delivery;
 use crate::error::ExtensionError;
 use crate::ledger::outbox::Which;
+use crate::log;
 use crate::pg::lock::{self, Subject};
 use crate::pg::transactions::WorkersTransactions;
 use crate::pg::{background, clock};
@@ -225,9 +226,9 @@ impl Resident<'_> {
 }
 
 fn log_failure((proposal_id, error): &(String, String)) {
-    pgrx::log!(
-        "synapsor_writeback: proposal {} failed: {}",
+    log::note(format_args!(
+        "proposal {} failed: {}",
         proposal_id.escape_debug(),
         error.escape_debug()
-    );
+    ));
 }

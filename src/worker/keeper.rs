@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use pgrx::pg_sys;
 use synapsor_core::retry::Backoff;
 
+use crate::log;
 use crate::pg::background::Child;
 use crate::pg::databases::Database;
 use crate::pg::lock::{self, Subject};
@@ -106,10 +107,10 @@ impl Keeper {
         };
         slot.show(State::Stopped, &reason);
         if self.deaths > 1 && !is_stopped {
-            pgrx::log!(
-                "synapsor_writeback: the worker for database \"{}\" keeps ending; {reason}",
+            log::note(format_args!(
+                "database \"{}\": the worker keeps ending; {reason}",
                 self.database.name
-            );
+            ));
         }
     }
 
@@ -135,10 +136,10 @@ impl Keeper {
         let reason = "no background worker slot is free: raise max_worker_processes";
         slot.show(State::Stopped, reason);
         if self.deaths == 1 {
-            pgrx::log!(
-                "synapsor_writeback: no worker for database \"{}\": {reason}",
+            log::note(format_args!(
+                "database \"{}\": no worker: {reason}",
                 self.database.name
-            );
+            ));
         }
     }
 

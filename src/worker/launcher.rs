@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use pgrx::pg_sys;
 
+use crate::log;
 use crate::pg::databases::{self, Database};
 use crate::pg::lock::{self, SessionLock, Subject};
 use crate::pg::shared::Mapping;
@@ -239,7 +240,7 @@ impl Launcher {
 
     fn complain(&mut self, what: &str) {
         if !self.complained.iter().any(|said| said == what) {
-            pgrx::log!("synapsor_writeback: {what}");
+            log::note(what);
             self.complained.push(what.to_owned());
         }
     }

@@ -21,14 +21,12 @@ mod scout;
 pub mod status;
 
 use crate::error::ExtensionError;
+use crate::log;
 use roster::State;
 
 /// One line in the server's log on a change of state.
-fn log_state(database: &str, state: State, reason: &str) {
-    pgrx::log!(
-        "synapsor_writeback: database \"{database}\" is {}: {reason}",
-        state.as_str()
-    );
+fn log_state(state: State, reason: &str) {
+    log::note(format_args!("{}: {reason}", state.as_str()));
 }
 
 /// An error in words, and what to do about it.

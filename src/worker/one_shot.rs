@@ -11,6 +11,7 @@ use crate::control_plane::ControlPlane;
 use crate::delivery;
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
+use crate::log;
 use crate::pg::lock::{self, Subject};
 use crate::pg::transactions::{WorkersTransactions, WorkersWaits, within};
 use crate::pg::{background, dsm};
@@ -83,9 +84,7 @@ fn start(ledger: Ledger) {
         restart_after: None,
     };
     if !reporter.request() {
-        pgrx::log!(
-            "synapsor_writeback: no background worker slot is free; the reports go out at the next call"
-        );
+        log::note("no background worker slot is free; the reports go out at the next call");
     }
 }
 
@@ -119,9 +118,9 @@ pub extern "C-unwind" fn synapsor_reporter_main(_argument: pg_sys::Datum) {
     background::connect(orders.database, orders.role);
     background::show_work("delivering reports");
     if let Err(error) = carry_out(&orders) {
-        pgrx::warning!(
-            "synapsor_writeback: reports were not delivered, and go out at the next call: {error}"
-        );
+        log::warn(format_args!(
+            "reports were not delivered, and go out at the next call: {error}"
+        ));
     }
 }
 

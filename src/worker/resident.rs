@@ -12,6 +12,7 @@ use crate::control_plane::ControlPlane;
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
 use crate::ledger::agenda::Agenda;
+use crate::log;
 use crate::pg::background::{self, Child, Start};
 use crate::pg::error::PgError;
 use crate::pg::transactions::{WorkersTransactions, within};
@@ -86,8 +87,6 @@ pub enum Turn {
 pub struct Resident<'a> {
     pub(super) post: &'a Post,
     role: pg_sys::Oid,
-    /// The database's name.
-    database: String,
     pub(super) schedule: Schedule,
     announcer: Announcer,
     /// What holds when it starts and can't be followed: the settings of database and role, and the extension's version.
@@ -127,7 +126,6 @@ impl<'a> Resident<'a> {
         Resident {
             post,
             role,
-            database: String::new(),
             schedule: Schedule::default(),
             announcer: Announcer::default(),
             began_with: None,
@@ -148,7 +146,7 @@ impl<'a> Resident<'a> {
             match recovery::run(sleep_and_turn) {
                 Ok(Turn::Wait(time)) => rest = time,
                 Ok(Turn::Leave(why)) => {
-                    self.say_goodbye(why);
+                    Self::say_goodbye(why);
                     return why;
                 }
                 Err(error) => rest = self.survive(&error),
@@ -162,26 +160,20 @@ impl<'a> Resident<'a> {
             Ok::<_, ()>((database, crate::pg::relation::role_name(self.role)))
         };
         if let Ok((database, role)) = within(&WorkersTransactions, names) {
-            self.database = database;
-            pgrx::log!(
-                "synapsor_writeback: worker for database \"{}\" started, as role \"{role}\"",
-                self.database
-            );
+            log::speak_for(&database);
+            log::note(format_args!("worker started, as role \"{role}\""));
         }
         self.post.slot().show(State::Running, "starting");
     }
 
-    fn say_goodbye(&self, why: Leave) {
+    fn say_goodbye(why: Leave) {
         let why = match why {
             Leave::Stopped => "synapsor_stop_worker() was called",
             _ => {
                 "its settings, its role or the extension's version changed, or its launcher ended; the next one starts at once"
             }
         };
-        pgrx::log!(
-            "synapsor_writeback: worker for database \"{}\" stopped: {why}",
-            self.database
-        );
+        log::note(format_args!("worker stopped: {why}"));
     }
 
     fn turn(&mut self) -> Turn {
@@ -291,7 +283,7 @@ impl<'a> Resident<'a> {
     fn publish(&self, state: State, reason: &str, is_news: bool) {
         self.post.slot().show(state, reason);
         if is_news {
-            log_state(&self.database, state, reason);
+            log_state(state, reason);
         }
     }
 

@@ -9,6 +9,7 @@ use synapsor_core::announcer::Announcer;
 
 use crate::apply::ApplyRole;
 use crate::error::ExtensionError;
+use crate::log;
 use crate::pg::transactions::{WorkersTransactions, within};
 use crate::pg::{background, databases, identity, latch, recovery, reload};
 use crate::settings::{self, defaults};
@@ -38,8 +39,9 @@ pub fn run(post: &Post) -> Leave {
             }
             Ok((_, _, Ok(role))) => return Leave::RoleFound(role),
             Ok((database, _, Err(error))) => {
+                log::speak_for(&database);
                 if announcer.is_news_at_once(Instant::now(), &error.to_string()) {
-                    super::log_state(&database, State::Idle, &super::with_hint(&error));
+                    super::log_state(State::Idle, &super::with_hint(&error));
                 }
                 error
             }

@@ -5,12 +5,11 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use postgres::Client;
 use simulated_control_plane::{Endpoint, Fault, Quirk, Rule, Status};
 use synapsor_testbed::{Cluster, ClusterOptions, quote, wait_for};
 
 use crate::stage::{PATIENCE, Stage, Told, close};
-use crate::workers::preloaded;
+use crate::workers::{preloaded, processes};
 
 const START: &str = "SELECT synapsor_start_worker()";
 
@@ -18,9 +17,8 @@ const START: &str = "SELECT synapsor_start_worker()";
 fn keep(cluster: &Cluster, list: &str) {
     let literal = list.replace('\'', "''");
     let postgres = cluster.database("postgres");
-    postgres.execute(&format!(
-        "ALTER SYSTEM SET synapsor.databases = '{literal}'"
-    ));
+    let set = format!("ALTER SYSTEM SET synapsor.databases = '{literal}'");
+    postgres.execute(&set);
     postgres.execute("SELECT pg_reload_conf()");
 }
 
@@ -31,21 +29,12 @@ fn stage_on(cluster: &Cluster) -> Stage {
     stage
 }
 
-/// The processes of this kind in the whole cluster.
-fn processes(cluster: &Cluster, kind: &str) -> Vec<i32> {
-    let query = format!(
-        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'synapsor_writeback {kind}'"
-    );
-    let pids = cluster.database("postgres").rows(&query);
-    pids.iter().map(|pid| pid.parse().unwrap()).collect()
-}
-
 fn workers(cluster: &Cluster) -> Vec<i32> {
-    processes(cluster, "worker")
+    processes(cluster, "worker", "true")
 }
 
 fn launchers(cluster: &Cluster) -> Vec<i32> {
-    processes(cluster, "launcher")
+    processes(cluster, "launcher", "true")
 }
 
 fn times_logged(cluster: &Cluster, what: &str) -> usize {
@@ -66,21 +55,25 @@ fn wait_for_another_look(cluster: &Cluster) {
     });
 }
 
-/// Ten calls of `synapsor_start_worker()`, each in a session of its own, at the same moment.
-fn ten_starts(stage: &Stage) -> Vec<Result<(), postgres::Error>> {
-    let mut sessions: Vec<_> = (0..10).map(|_| stage.operator().0).collect();
+/// What `synapsor_start_worker()` says.
+fn starts(stage: &Stage) -> bool {
+    let row = stage.operator().0.query_one(START, &[]);
+    row.unwrap().get(0)
+}
+
+/// Ten calls that work of `synapsor_start_worker()`, each in a session of its own, at the same moment.
+fn start_ten_times(stage: &Stage) {
+    let sessions: Vec<_> = (0..10).map(|_| stage.operator()).collect();
     let barrier = Barrier::new(sessions.len());
     thread::scope(|scope| {
-        let start = |session: &mut Client| {
-            barrier.wait();
-            session.batch_execute(START)
-        };
-        let calls: Vec<_> = sessions
-            .iter_mut()
-            .map(|session| scope.spawn(|| start(session)))
-            .collect();
-        calls.into_iter().map(|call| call.join().unwrap()).collect()
-    })
+        for mut session in sessions {
+            let barrier = &barrier;
+            scope.spawn(move || {
+                barrier.wait();
+                session.run(START);
+            });
+        }
+    });
 }
 
 /// One worker works for this database, and one launcher is left in the cluster.
@@ -103,13 +96,9 @@ fn two_databases_share_a_cluster_and_a_control_plane_and_nothing_else() {
     second.database.execute(
         "CREATE ROLE second_writer LOGIN; GRANT SELECT, UPDATE (status) ON tickets TO second_writer",
     );
-    for (setting, value) in [
-        ("base_url", plane.base_url().as_str()),
-        ("source_id", "src_2"),
-        ("apply_role", "second_writer"),
-    ] {
-        second.database.set(&format!("synapsor.{setting}"), value);
-    }
+    second.database.set("synapsor.base_url", plane.base_url());
+    second.database.set("synapsor.source_id", "src_2");
+    second.database.set("synapsor.apply_role", "second_writer");
     keep(&cluster, &names([&first, &second]));
     let of_second = |ticket| close(ticket).field("source_id", "src_2");
     first.approve_closing(1..=3);
@@ -219,6 +208,31 @@ fn a_name_that_does_not_exist_is_logged_once_and_noticed_when_it_does() {
 }
 
 #[test]
+fn a_database_that_is_dropped_and_created_again_is_kept_again() {
+    let cluster = Cluster::start(preloaded());
+    let (stage, other) = (stage_on(&cluster), stage_on(&cluster));
+    let name = stage.database.name();
+    keep(&cluster, name);
+    stage.running_worker();
+    let drop_it = format!("DROP DATABASE {name} WITH (FORCE)");
+    cluster.database("postgres").execute(&drop_it);
+    let at_rest = "query = 'synapsor_writeback: no database to keep a worker for'";
+    wait_for("the launcher gives it up", PATIENCE, || {
+        processes(&cluster, "launcher", at_rest).len() == 1
+    });
+    wait_for_another_look(&cluster);
+    assert_eq!(workers(&cluster), [0; 0]);
+    let missing = format!("synapsor.databases names \"{name}\", which does not exist");
+    assert_eq!(times_logged(&cluster, &missing), 1);
+
+    let other = other.renamed(&cluster, name);
+    other.approve_closing(1..=1);
+    other.wait_for_applied(1);
+    assert_eq!(workers(&cluster), other.workers());
+    assert_eq!(times_logged(&cluster, "was terminated by signal"), 0);
+}
+
+#[test]
 fn a_malformed_list_changes_nothing_and_is_logged_once() {
     let cluster = Cluster::start(preloaded());
     let stage = stage_on(&cluster);
@@ -251,19 +265,14 @@ fn however_often_and_by_however_many_it_is_started_there_is_one_worker() {
     let cluster = Cluster::start(options);
     let stage = stage_on(&cluster);
     stage.database.set("synapsor.poll_interval", "100ms");
-    for result in ten_starts(&stage) {
-        result.unwrap();
-    }
+    start_ten_times(&stage);
     assert_one_of_each(&cluster, &stage, 1);
     let worker = stage.workers();
     for _ in 0..10 {
-        let is_news: bool = stage.operator().0.query_one(START, &[]).unwrap().get(0);
-        assert!(!is_news);
+        assert!(!starts(&stage));
     }
     assert_one_of_each(&cluster, &stage, 2);
-    for result in ten_starts(&stage) {
-        result.unwrap();
-    }
+    start_ten_times(&stage);
     assert_one_of_each(&cluster, &stage, 3);
     assert_eq!(stage.workers(), worker);
 }
@@ -274,16 +283,10 @@ fn what_the_preloaded_launcher_keeps_gets_no_second_worker_by_hand() {
     let stage = stage_on(&cluster);
     keep(&cluster, stage.database.name());
     let worker = stage.running_worker();
-    let launcher = launchers(&cluster);
-    stage.operator().run(START);
-    for result in ten_starts(&stage) {
-        result.unwrap();
-    }
+    assert!(!starts(&stage));
+    start_ten_times(&stage);
     assert_one_of_each(&cluster, &stage, 1);
-    assert_eq!(
-        (stage.workers(), launchers(&cluster)),
-        (vec![worker], launcher)
-    );
+    assert_eq!(stage.workers(), [worker]);
 }
 
 #[test]
@@ -300,32 +303,34 @@ fn a_worker_that_was_started_by_hand_stays_the_only_one_when_the_setting_names_i
         stage.wait_for_applied(n);
         assert_eq!(workers(&cluster), [worker]);
     }
-    // The launcher of the setting takes over from the other one, as soon as that is asked to leave.
+    // The launcher of the setting takes over when the other one leaves.
     stage.operator().run("SELECT synapsor_stop_worker()");
-    wait_for("the worker stops", PATIENCE, || {
-        workers(&cluster).is_empty()
+    wait_for("the other launcher leaves", PATIENCE, || {
+        launchers(&cluster).len() == 1
     });
+    wait_for_another_look(&cluster);
     stage.operator().run(START);
     assert_one_of_each(&cluster, &stage, 4);
+    assert_eq!(times_logged(&cluster, "WARNING"), 0);
 }
 
 #[test]
-fn without_a_free_slot_a_start_fails_and_changes_nothing() {
-    // The one slot is the logical replication launcher's.
-    let cluster = Cluster::start(ClusterOptions::default().setting("max_worker_processes", 1));
-    let stage = stage_on(&cluster);
-    stage.operator().run("SELECT synapsor_stop_worker()");
-    let before = stage.status().reason();
-    let told = Told::by(stage.operator().0.query_one(START, &[]));
-    assert_eq!(
-        (told.sqlstate.as_str(), told.code()),
-        ("53400", "NO_WORKER_SLOT")
-    );
+fn without_a_free_slot_a_start_fails_and_changes_nothing_where_it_would_have() {
+    // One slot for the logical replication launcher, one for ours, and one for a worker.
+    let cluster = Cluster::start(ClusterOptions::default().setting("max_worker_processes", 3));
+    let (first, second) = (stage_on(&cluster), stage_on(&cluster));
+    first.start_worker();
+    let worker = first.running_worker();
+    second.operator().run("SELECT synapsor_stop_worker()");
+    let before = second.status().reason();
+    let told = Told::by(second.operator().0.query_one(START, &[]));
+    assert_eq!(told.sqlstate, "53400");
+    assert_eq!(told.code(), "NO_WORKER_SLOT");
     assert!(told.hint.contains("max_worker_processes"), "{}", told.hint);
-    assert_eq!(
-        (stage.status().state(), stage.status().reason()),
-        ("stopped".to_owned(), before)
-    );
+    assert_eq!(second.status().state(), "stopped");
+    assert_eq!(second.status().reason(), before);
+    assert!(!starts(&first), "it runs already");
+    assert_eq!(first.running_worker(), worker);
 }
 
 #[test]
@@ -336,12 +341,7 @@ fn a_database_without_a_free_slot_says_so_and_gets_its_worker_once_there_is_one(
     keep(&cluster, first.database.name());
     first.running_worker();
     keep(&cluster, &names([&first, &second]));
-    wait_for("the second one has no slot", PATIENCE, || {
-        second
-            .status()
-            .reason()
-            .contains("no background worker slot is free")
-    });
+    second.wait_for_reason("no background worker slot is free");
     assert_eq!(second.status().state(), "stopped");
     let complaint = format!(
         "no worker for database \"{}\": no background worker slot is free",

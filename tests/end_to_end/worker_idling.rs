@@ -20,6 +20,7 @@ const MEGABYTE: u64 = 1024 * 1024;
 /// A cluster where nobody writes but sessions and workers: no autovacuum, no checkpoint, no snapshots for standbys.
 fn quiet_cluster() -> Cluster {
     let options = preloaded()
+        .setting("max_worker_processes", 32)
         .setting("autovacuum", "off")
         .setting("wal_level", "minimal")
         .setting("max_wal_senders", 0)
@@ -49,11 +50,13 @@ impl Traces {
     }
 }
 
-/// Waits until all is as it will be: what reading a table for the first time writes has been written.
-fn settle(stage: &Stage) {
-    stage.wait_for_polls(50);
-    stage.database.execute("CHECKPOINT");
-    stage.wait_for_polls(50);
+/// Waits until all is as it will be: what reading a table for the first time leaves in its pages is there, and on disk.
+fn settle(stages: &[&Stage]) {
+    stages.iter().for_each(|stage| stage.wait_for_polls(50));
+    for _ in 0..2 {
+        stages.iter().for_each(|stage| drop(Traces::of(stage)));
+        stages[0].database.execute("CHECKPOINT");
+    }
 }
 
 /// What the system knows of a process.
@@ -77,7 +80,9 @@ fn processor_time(pid: i32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let after_name = stat.rsplit(')').next().unwrap();
     let ticks = after_name.split_whitespace().skip(11).take(2);
-    ticks.map(|ticks| TICK * ticks.parse::<u32>().unwrap()).sum()
+    ticks
+        .map(|ticks| TICK * ticks.parse::<u32>().unwrap())
+        .sum()
 }
 
 fn own_memory(pid: i32) -> u64 {
@@ -106,7 +111,7 @@ fn an_hour_of_idling_takes_no_transaction_id_no_log_no_memory_and_next_to_no_tim
     let stages = idlers(&cluster);
     let workers: Vec<_> = stages.iter().map(Stage::running_worker).collect();
     stages.iter().for_each(|stage| stage.wait_for_polls(500));
-    settle(&stages[0]);
+    settle(&stages.iter().collect::<Vec<_>>());
     let all = |stages: &[Stage]| stages.iter().map(Traces::of).collect::<Vec<_>>();
     let traces = all(&stages);
     let usages: Vec<_> = workers.iter().map(|pid| Usage::of(*pid)).collect();
@@ -119,9 +124,17 @@ fn an_hour_of_idling_takes_no_transaction_id_no_log_no_memory_and_next_to_no_tim
     for ((stage, pid), before) in stages.iter().zip(&workers).zip(&usages) {
         let after = Usage::of(*pid);
         let grown = after.memory.saturating_sub(before.memory);
-        assert!(grown < MEGABYTE, "{} bytes became {}", before.memory, after.memory);
+        assert!(
+            grown < MEGABYTE,
+            "{} bytes became {}",
+            before.memory,
+            after.memory
+        );
         let of_each = (after.processor - before.processor) / (POLLS / WORKERS) as u32;
-        assert!(of_each < Duration::from_millis(1), "{of_each:?} for each poll");
+        assert!(
+            of_each < Duration::from_millis(1),
+            "{of_each:?} for each poll"
+        );
         assert_eq!(stage.running_worker(), *pid);
         assert_eq!(stage.logged(&cluster).len(), 2, "it started, and it runs");
     }
@@ -134,7 +147,7 @@ fn a_worker_that_starts_and_finds_nothing_leaves_no_trace() {
     stage.approve_closing(1..=10);
     stage.wait_for_applied(10);
     let first = stage.running_worker();
-    settle(&stage);
+    settle(&[&stage]);
     let traces = Traces::of(&stage);
     let mut killer = stage.database.connect();
     killer
@@ -200,7 +213,7 @@ fn proposals_that_cannot_be_done_are_listed_again_and_again_without_a_trace_and_
     approve_one_for_later(&stage);
     approve_one_whose_report_is_refused(&stage);
     approve_strangers(&stage);
-    settle(&stage);
+    settle(&[&stage]);
     let (traces, logged) = (Traces::of(&stage), stage.logged(&cluster));
     stage.wait_for_polls(200);
     assert_eq!(Traces::of(&stage), traces);
@@ -214,7 +227,8 @@ fn proposals_that_cannot_be_done_are_listed_again_and_again_without_a_trace_and_
 }
 
 #[test]
-fn what_stays_listed_after_its_report_is_reported_again_ever_more_seldom_and_nothing_is_written_meanwhile() {
+fn what_stays_listed_after_its_report_is_reported_again_ever_more_seldom_and_nothing_is_written_meanwhile()
+ {
     let cluster = quiet_cluster();
     let stage = Stage::kept_on(&cluster);
     let keep = Rule::on(Endpoint::Report, Fault::quirk(Quirk::KeepListed));
@@ -228,7 +242,7 @@ fn what_stays_listed_after_its_report_is_reported_again_ever_more_seldom_and_not
     wait_for("it is noted", PATIENCE, || {
         stage.ledger("report_attempts = 3") == 1
     });
-    settle(&stage);
+    settle(&[&stage]);
     // The fourth report is eight seconds after the third.
     let traces = Traces::of(&stage);
     stage.wait_for_polls(100);

@@ -102,29 +102,8 @@ fn wait_for_another_worker(stage: &Stage, before: i32) {
     });
 }
 
-fn pg_terminate_backend(stage: &Stage, pid: i32) {
-    let sql = format!("SELECT pg_terminate_backend({pid})");
-    assert!(stage.database.value::<bool>(&sql));
-}
-
 fn worker(stage: &Stage) -> i32 {
     stage.worker_that("state IS NOT NULL")
-}
-
-/// The launcher that keeps this database, and no other.
-fn launcher(stage: &Stage) -> i32 {
-    let query = format!(
-        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'synapsor_writeback launcher'
-         AND query = 'synapsor_writeback: keeping a worker for {}'",
-        stage.database.name()
-    );
-    let mut found = None;
-    wait_for("the launcher is there", PATIENCE, || {
-        let row = stage.database.connect().query_opt(&query, &[]).unwrap();
-        found = row.map(|row| row.get(0));
-        found.is_some()
-    });
-    found.unwrap()
 }
 
 /// Ends the worker in every way in which one process can, while it applies and while it reports.
@@ -137,11 +116,11 @@ fn terminate_the_worker_again_and_again(stage: &Stage) {
 
     while_it_applies(stage, 80);
     let second = worker(stage);
-    pg_terminate_backend(stage, second);
+    stage.terminate(second);
     wait_for_another_worker(stage, second);
 
     while_it_reports(stage, 20);
-    pg_terminate_backend(stage, worker(stage));
+    stage.terminate(worker(stage));
 }
 
 /// The worker goes on meanwhile, and makes room for one of the new launcher when it has time for that.
@@ -155,10 +134,10 @@ fn terminate_the_launcher_again_and_again(stage: &Stage) {
 }
 
 fn terminate_the_launcher(stage: &Stage) {
-    let before = launcher(stage);
-    pg_terminate_backend(stage, before);
+    let before = stage.launcher();
+    stage.terminate(before);
     wait_for("another launcher is there", PATIENCE, || {
-        launcher(stage) != before
+        stage.launcher() != before
     });
 }
 
@@ -207,6 +186,8 @@ fn what_is_approved_while_the_worker_sleeps_is_done_within_a_poll_interval() {
     stage.start_worker();
     stage.worker_that_sleeps();
     let times = times(1..=TRIES, |ticket| {
+        // At any moment between two polls.
+        thread::sleep(interval * ticket as u32 / TRIES as u32);
         stage.approve_closing([ticket]);
         time_to_report(&stage, ticket, Instant::now())
     });
@@ -239,7 +220,7 @@ fn the_commit_of_a_poll_wakes_the_worker_and_no_one_shot_reporter() {
     let reporters = || {
         cluster
             .log()
-            .matches("registering background worker \"synapsor_writeback reporter\"")
+            .matches(" registering background worker \"synapsor_writeback reporter\"")
             .count()
     };
     let stage = stage_asleep_on(&cluster);

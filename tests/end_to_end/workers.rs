@@ -19,6 +19,16 @@ pub fn preloaded() -> ClusterOptions {
         .setting("synapsor.poll_interval", "100ms")
 }
 
+/// The processes of this kind (`worker`, `launcher`) in the whole cluster, of which `pg_stat_activity` says this.
+pub fn processes(cluster: &Cluster, kind: &str, condition: &str) -> Vec<i32> {
+    let query = format!(
+        "SELECT pid FROM pg_stat_activity
+         WHERE backend_type = 'synapsor_writeback {kind}' AND {condition}"
+    );
+    let pids = cluster.database("postgres").rows(&query);
+    pids.iter().map(|pid| pid.parse().unwrap()).collect()
+}
+
 /// `SELECT * FROM synapsor_status()`.
 #[derive(Debug)]
 pub struct Status(pub Row);
@@ -144,13 +154,17 @@ impl Stage {
         );
     }
 
-    /// What the extension has logged in this database.
+    /// What the workers of this database have logged. A line of a background worker is told by its process: the prefix has no
+    /// database for it.
     pub fn logged(&self, cluster: &Cluster) -> Vec<String> {
-        let here = format!("@{} ", self.database.name());
+        let here = format!("synapsor_writeback: database \"{}\"", self.database.name());
+        let started = format!("worker for database \"{}\"", self.database.name());
         let log = cluster.log();
-        let lines = log.lines().filter(|line| line.contains(&here));
-        let ours = lines.filter(|line| line.contains("synapsor_writeback"));
-        ours.map(str::to_owned).collect()
+        let process = |line: &str| line.split(['[', ']']).nth(1).map(str::to_owned);
+        let named = |line: &&str| line.contains(&here) || line.contains(&started);
+        let workers: Vec<_> = log.lines().filter(named).filter_map(process).collect();
+        let is_ours = |line: &&str| process(line).is_some_and(|pid| workers.contains(&pid));
+        log.lines().filter(is_ours).map(str::to_owned).collect()
     }
 
     /// The resident workers of this database, seen from outside.
@@ -184,5 +198,28 @@ impl Stage {
         self.worker_that(
             "query = 'synapsor_writeback: waiting for the next poll' AND wait_event_type = 'Extension'",
         )
+    }
+
+    /// The launcher that keeps this database, and no other.
+    pub fn launcher(&self) -> i32 {
+        let query = format!(
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'synapsor_writeback launcher'
+             AND query = 'synapsor_writeback: keeping a worker for {}'",
+            self.database.name()
+        );
+        let mut session = self.database.connect();
+        let mut found = None;
+        wait_for("the launcher is there", PATIENCE, || {
+            let row = session.query_opt(&query, &[]).unwrap();
+            found = row.map(|row| row.get(0));
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    /// `SELECT pg_terminate_backend(pid)`.
+    pub fn terminate(&self, pid: i32) {
+        let sql = format!("SELECT pg_terminate_backend({pid})");
+        assert!(self.database.value::<bool>(&sql));
     }
 }
