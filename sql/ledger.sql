@@ -117,6 +117,9 @@ COMMENT ON COLUMN synapsor.hold.held_by IS 'Who asked for it.';
 -- Where write-back was set up. A dump brings the origin's row along, beside the one that CREATE EXTENSION made; a clone
 -- has the origin's row alone. Either way there is a row that is not this database's own: it is a copy. No key: a dump
 -- restored where it came from brings the same row again.
+--
+-- In a session that restores a dump (row_security is off there) CREATE EXTENSION makes no row, and without any it is a copy, too:
+-- a worker that waits for the database must not begin before the dump's ledger is there.
 CREATE TABLE synapsor.home (
     system_identifier bigint NOT NULL,
     database_oid      oid    NOT NULL
@@ -124,7 +127,8 @@ CREATE TABLE synapsor.home (
 INSERT INTO synapsor.home (system_identifier, database_oid)
 SELECT c.system_identifier, d.oid
 FROM pg_catalog.pg_control_system() AS c, pg_catalog.pg_database AS d
-WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database();
+WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
+  AND pg_catalog.current_setting('row_security') OPERATOR(pg_catalog.=) 'on';
 SELECT pg_catalog.pg_extension_config_dump('synapsor.home', '');
 COMMENT ON TABLE synapsor.home IS
     'The cluster and database that write-back works in; in any other one it stays paused until synapsor_resume().';

@@ -11,7 +11,7 @@ use crate::error::ExtensionError;
 use crate::ledger::Ledger;
 use crate::ledger::outbox::{Mark, Owed, Sent, Which};
 use crate::log;
-use crate::pg::transactions::{Transactions, within};
+use crate::pg::transactions::{Transactions, reading_within, within};
 use crate::pg::{durable, latch};
 
 /// Reports taken at a time.
@@ -26,6 +26,8 @@ pub struct Tally {
     pub rejected: usize,
     /// Reports that were sent and not accepted, or not sent because the others fared badly.
     pub postponed: usize,
+    /// Of these, reports that were not sent: they are still due.
+    pub unsent: usize,
     /// The last error.
     pub last_error: Option<String>,
 }
@@ -35,6 +37,7 @@ impl Tally {
         self.delivered += more.delivered;
         self.rejected += more.rejected;
         self.postponed += more.postponed;
+        self.unsent += more.unsent;
         self.last_error = more.last_error.or(self.last_error.take());
     }
 }
@@ -51,7 +54,7 @@ pub fn deliver(
     let mut tally = Tally::default();
     let mut tried = Vec::new();
     loop {
-        let owed = within(transactions, || take(which, &tried))?;
+        let owed = reading_within(transactions, || take(which, &tried))?;
         if owed.is_empty() {
             return Ok(tally);
         }
@@ -66,6 +69,7 @@ pub fn deliver(
         within(transactions, || Ledger::open()?.mark(&marks))?;
         if unsent > 0 {
             tally.postponed += unsent;
+            tally.unsent += unsent;
             return Ok(tally);
         }
         tried.extend(owed.into_iter().map(|owed| owed.key));

@@ -101,6 +101,14 @@ pub enum ExtensionError {
         /// What to do.
         hint: &'static str,
     },
+    /// The role that a worker has connected as has a setting of its own that names another one.
+    #[error(
+        "APPLY_ROLE_AMBIGUOUS: the worker connected as role \"{role}\", for which synapsor.apply_role is another one"
+    )]
+    ApplyRoleAmbiguous {
+        /// The role.
+        role: String,
+    },
     /// The postmaster has no room for another worker.
     #[error("NO_WORKER_SLOT: the server has no background worker slot free")]
     NoWorkerSlot,
@@ -154,6 +162,7 @@ impl ExtensionError {
             ExtensionError::TransactionBlock => S::ERRCODE_ACTIVE_SQL_TRANSACTION,
             ExtensionError::ExtensionMissing
             | ExtensionError::ApplyRoleNotSet
+            | ExtensionError::ApplyRoleAmbiguous { .. }
             | ExtensionError::Paused(_)
             | ExtensionError::Copy => S::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             ExtensionError::ApplyRoleCannotConnect { .. } => S::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -228,6 +237,9 @@ impl ExtensionError {
                 "ALTER DATABASE … SET synapsor.apply_role to a role with column grants and nothing else."
             }
             ExtensionError::ApplyRoleCannotConnect { hint, .. } => hint,
+            ExtensionError::ApplyRoleAmbiguous { .. } => {
+                "Look in pg_db_role_setting; ALTER ROLE … RESET synapsor.apply_role, and set it for the database or the server."
+            }
             ExtensionError::NoWorkerSlot => "Raise max_worker_processes, and restart the server.",
             ExtensionError::NotReplicated => {
                 "Look at pg_stat_replication and synchronous_standby_names; the reports go out once a standby has what they are about."

@@ -138,6 +138,7 @@ fn apply(
     applier.check_settings();
     if !applier.dry_run {
         wait_until_alone(applier.settings)?;
+        ledger.standing()?.require(false)?;
     }
     fire_the_callers_deferred_triggers();
     Batch::run(

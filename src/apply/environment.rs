@@ -20,6 +20,8 @@ pub fn enter(settings: &ApplySettings, proposal: &Proposal) -> GucScope {
     scope.set("array_nulls", "on");
     scope.set("xmloption", "content");
     scope.set("row_security", "on");
+    // It would make every error of a proposal end the session.
+    scope.set("exit_on_error", "off");
     scope.set("lock_timeout", &settings.lock_timeout.to_string());
     if let Some(name) = &settings.tenant_setting {
         scope.set(name, &tenant(proposal).unwrap_or_default());

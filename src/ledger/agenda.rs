@@ -49,13 +49,16 @@ impl Ledger {
                 let wait = |seconds: Option<f64>| {
                     seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
                 };
+                let Some(version) = row.get(4)? else {
+                    return Err(ExtensionError::ExtensionMissing);
+                };
                 Ok(Agenda {
                     standing: Standing {
                         paused: row.get(1)?,
                         stopped: row.get(2)?,
                         is_copy: row.get(3)?.unwrap_or(true),
                     },
-                    version: row.get(4)?.unwrap_or_default(),
+                    version,
                     next_report_in: wait(row.get(5)?),
                     next_attempt_in: wait(row.get(6)?),
                 })

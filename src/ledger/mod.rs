@@ -9,10 +9,10 @@ pub mod record;
 pub mod standing;
 pub mod totals;
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::collections::HashMap;
 
-use pgrx::spi::{OwnedPreparedStatement, SpiClient};
+use pgrx::spi::SpiClient;
 use pgrx::{Spi, pg_sys};
 use synapsor_core::outcome::Status;
 
@@ -23,8 +23,8 @@ use crate::pg::relation;
 use crate::pg::transactions::FreshSnapshot;
 
 thread_local! {
-    /// How it is found: planned once for each session.
-    static OPEN: RefCell<Option<OwnedPreparedStatement>> = const { RefCell::new(None) };
+    /// Where this session found it last. As long as there is a table with that oid, it is the ledger.
+    static FOUND: Cell<pg_sys::Oid> = const { Cell::new(pg_sys::InvalidOid) };
 }
 
 /// The ledger of this database.
@@ -62,10 +62,24 @@ pub struct Entry {
 
 impl Ledger {
     /// Finds the ledger and its owner. It stays there until the transaction ends: `DROP EXTENSION` waits for that.
+    ///
+    /// # Errors
+    /// `EXTENSION_MISSING`.
     pub fn open() -> Result<Self, ExtensionError> {
-        // A table of that name is not enough: it has to be the extension's.
+        let known = FOUND.get();
+        if let Some(owner) = relation::lock_and_find_owner(known) {
+            return Ok(Ledger { oid: known, owner });
+        }
+        let oid = Self::find()?.ok_or(ExtensionError::ExtensionMissing)?;
+        let owner = relation::lock_and_find_owner(oid).ok_or(ExtensionError::ExtensionMissing)?;
+        FOUND.set(oid);
+        Ok(Ledger { oid, owner })
+    }
+
+    /// A table of that name is not enough: it has to be the extension's.
+    fn find() -> Result<Option<pg_sys::Oid>, ExtensionError> {
         const QUERY: &str = "
-            SELECT c.oid, c.relowner
+            SELECT c.oid
             FROM pg_catalog.pg_extension e
                  JOIN pg_catalog.pg_depend d ON d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
                       AND d.refobjid OPERATOR(pg_catalog.=) e.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
@@ -73,26 +87,14 @@ impl Ledger {
                  JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) d.objid
                       AND c.relname OPERATOR(pg_catalog.=) 'ledger' AND c.relkind OPERATOR(pg_catalog.=) 'r'
             WHERE e.extname OPERATOR(pg_catalog.=) 'synapsor_writeback'";
-        let found = Spi::connect(|spi| {
-            OPEN.with_borrow_mut(|plan| {
-                let plan = match plan {
-                    Some(plan) => plan,
-                    None => plan.insert(spi.prepare(QUERY, &[])?.keep()),
-                };
-                let rows = spi.select(&*plan, Some(1), &[])?;
-                if rows.is_empty() {
-                    return Ok((None, None));
-                }
-                rows.first().get_two::<pg_sys::Oid, pg_sys::Oid>()
-            })
-        })?;
-        let (Some(oid), Some(owner)) = found else {
-            return Err(ExtensionError::ExtensionMissing);
-        };
-        if !relation::lock_if_there(oid) {
-            return Err(ExtensionError::ExtensionMissing);
-        }
-        Ok(Ledger { oid, owner })
+        let _snapshot = FreshSnapshot::take();
+        Spi::connect(|spi| {
+            let rows = spi.select(QUERY, Some(1), &[])?;
+            if rows.is_empty() {
+                return Ok(None);
+            }
+            Ok(rows.first().get_one::<pg_sys::Oid>()?)
+        })
     }
 
     /// True when a role could write it: by a grant on the table or on a column, by being its owner's member, or by

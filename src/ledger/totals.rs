@@ -25,6 +25,25 @@ pub struct Totals {
 }
 
 impl Ledger {
+    /// What a process waits for that a person can do something about, in words; asked as the owner, since not everybody may see it.
+    pub fn what_holds_up(&self, pid: i32) -> Option<String> {
+        const QUERY: &str = "
+            SELECT CASE WHEN wait_event = 'SyncRep'
+                        THEN 'it waits for a synchronous standby: see pg_stat_replication'
+                        WHEN wait_event_type = 'Lock'
+                        THEN format('it waits for a lock that another session holds: see pg_blocking_pids(%s)', pid)
+                   END
+            FROM pg_stat_activity WHERE pid = $1";
+        let asked = self.as_owner(|spi| {
+            let rows = spi.select(QUERY, Some(1), &[pid.into()])?;
+            if rows.is_empty() {
+                return Ok(None);
+            }
+            Ok(rows.first().get_one::<String>()?)
+        });
+        asked.ok().flatten()
+    }
+
     /// Counts.
     pub fn totals(&self) -> Result<Totals, ExtensionError> {
         const QUERY: &str = "

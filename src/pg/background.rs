@@ -151,6 +151,7 @@ pub fn connect(database: pg_sys::Oid, role: pg_sys::Oid) {
     for (name, value) in [
         (c"lock_timeout", c"0"),
         (c"statement_timeout", c"0"),
+        (c"exit_on_error", c"off"),
         (c"idle_in_transaction_session_timeout", c"0"),
         #[cfg(any(feature = "pg17", feature = "pg18"))]
         (c"transaction_timeout", c"0"),

@@ -18,27 +18,67 @@ pub struct Database {
 /// All databases. Inside a transaction.
 pub fn all() -> Vec<Database> {
     let mut databases = Vec::new();
-    // SAFETY: a scan of a shared catalog, as the autovacuum launcher does it; the rows are read before the scan ends.
+    scan(pg_sys::DatabaseRelationId, |row| {
+        // SAFETY: a row of pg_database, as long as the scan is there.
+        let form = unsafe { &*pg_sys::heap_tuple_get_struct::<pg_sys::FormData_pg_database>(row) };
+        // SAFETY: a name is a C string.
+        let name = unsafe { CStr::from_ptr(form.datname.data.as_ptr()) };
+        databases.push(Database {
+            oid: form.oid,
+            name: name.to_string_lossy().into_owned(),
+            is_open: form.datallowconn,
+        });
+    });
+    databases
+}
+
+/// The oid of `pg_db_role_setting` (catalog/pg_db_role_setting.h), the same in every supported version.
+const DB_ROLE_SETTING: u32 = 2964;
+
+/// The fixed part of a row of `pg_db_role_setting`.
+#[repr(C)]
+struct DbRoleSetting {
+    setdatabase: pg_sys::Oid,
+    setrole: pg_sys::Oid,
+}
+
+/// The rows of `pg_db_role_setting` that reach a role in this database, as bytes to compare. Inside a transaction.
+pub fn defaults(role: pg_sys::Oid) -> Vec<Vec<u8>> {
+    let mut rows = Vec::new();
+    scan(DB_ROLE_SETTING.into(), |row| {
+        // SAFETY: a row of pg_db_role_setting, as long as the scan is there: its fixed part, and the whole of its data.
+        let (form, data) = unsafe {
+            let form = &*pg_sys::heap_tuple_get_struct::<DbRoleSetting>(row);
+            let head = usize::from((*(*row).t_data).t_hoff);
+            let start = (*row).t_data.cast::<u8>().add(head);
+            let length = ((*row).t_len as usize).saturating_sub(head);
+            (form, std::slice::from_raw_parts(start, length))
+        };
+        let reaches = |whom, own| whom == pg_sys::InvalidOid || whom == own;
+        if reaches(form.setdatabase, own()) && reaches(form.setrole, role) {
+            rows.push(data.to_vec());
+        }
+    });
+    rows
+}
+
+/// Looks at every row of a shared catalog.
+fn scan(catalog: pg_sys::Oid, mut look: impl FnMut(pg_sys::HeapTuple)) {
+    // SAFETY: as the autovacuum launcher scans pg_database.
     unsafe {
-        let catalog = pg_sys::table_open(pg_sys::DatabaseRelationId, pg_sys::AccessShareLock as _);
+        let lock = pg_sys::AccessShareLock as _;
+        let catalog = pg_sys::table_open(catalog, lock);
         let scan = pg_sys::table_beginscan_catalog(catalog, 0, std::ptr::null_mut());
         loop {
             let row = pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
             if row.is_null() {
                 break;
             }
-            let form = &*pg_sys::heap_tuple_get_struct::<pg_sys::FormData_pg_database>(row);
-            let name = CStr::from_ptr(form.datname.data.as_ptr());
-            databases.push(Database {
-                oid: form.oid,
-                name: name.to_string_lossy().into_owned(),
-                is_open: form.datallowconn,
-            });
+            look(row);
         }
         pg_sys::heap_endscan(scan);
-        pg_sys::table_close(catalog, pg_sys::AccessShareLock as _);
+        pg_sys::table_close(catalog, lock);
     }
-    databases
 }
 
 /// The database that this process is connected to.

@@ -60,7 +60,15 @@ fn wait_for_standbys(lsn: pg_sys::XLogRecPtr) -> bool {
         scope.set("synchronous_commit", "on");
     }
     let capture = Capture::start_with_warnings();
-    // SAFETY: returns at once where no standby is synchronous.
-    unsafe { pg_sys::SyncRepWaitForLSN(lsn, true) };
-    capture.finish().sqlstate().is_none()
+    // SAFETY: returns at once where no standby is synchronous. With interrupts held, as a commit calls it; it looks after
+    // cancel and shutdown itself.
+    unsafe {
+        pg_sys::InterruptHoldoffCount += 1;
+        pg_sys::SyncRepWaitForLSN(lsn, true);
+        pg_sys::InterruptHoldoffCount -= 1;
+    }
+    let was_cancelled = capture.finish().sqlstate().is_some();
+    // SAFETY: a plain read. Set by a shutdown, and when the postmaster has died.
+    let is_ending = unsafe { pg_sys::ProcDiePending } != 0;
+    !was_cancelled && !is_ending
 }

@@ -92,8 +92,8 @@ pub struct Capture(Box<Frame>);
 struct Frame {
     callback: pg_sys::ErrorContextCallback,
     lowest_level: c_int,
-    /// To be put back.
-    client_min_messages: Option<c_int>,
+    /// `client_min_messages` and `log_min_messages`, to be put back.
+    min_messages: Option<(c_int, c_int)>,
     details: Details,
 }
 
@@ -109,14 +109,16 @@ impl Capture {
         Self::from_level(pg_sys::PGERROR as c_int)
     }
 
-    /// Starts capturing errors and warnings. The client is sent warnings meanwhile, even when it asked not to be:
+    /// Starts capturing errors and warnings. Client and log are sent warnings meanwhile, even where they are not wanted:
     /// what goes nowhere is not even put together.
     pub fn start_with_warnings() -> Self {
         let mut capture = Self::from_level(pg_sys::WARNING as c_int);
         // SAFETY: plain reads and writes of a setting's variable, put back in the drop.
         unsafe {
-            capture.0.client_min_messages = Some(pg_sys::client_min_messages);
-            pg_sys::client_min_messages = pg_sys::WARNING as c_int;
+            let warning = pg_sys::WARNING as c_int;
+            capture.0.min_messages = Some((pg_sys::client_min_messages, pg_sys::log_min_messages));
+            pg_sys::client_min_messages = pg_sys::client_min_messages.min(warning);
+            pg_sys::log_min_messages = pg_sys::log_min_messages.min(warning);
         }
         capture
     }
@@ -125,7 +127,7 @@ impl Capture {
         let mut frame = Box::new(Frame {
             callback: pg_sys::ErrorContextCallback::default(),
             lowest_level,
-            client_min_messages: None,
+            min_messages: None,
             details: Details::default(),
         });
         // SAFETY: the frame is boxed, so that its address holds until `finish` or `drop` unlinks it.
@@ -149,8 +151,9 @@ impl Drop for Capture {
         // SAFETY: callbacks are linked and unlinked like a stack; ours is the innermost again.
         unsafe {
             pg_sys::error_context_stack = self.0.callback.previous;
-            if let Some(level) = self.0.client_min_messages {
-                pg_sys::client_min_messages = level;
+            if let Some((client, log)) = self.0.min_messages {
+                pg_sys::client_min_messages = client;
+                pg_sys::log_min_messages = log;
             }
         }
     }

@@ -26,17 +26,16 @@ impl ActingAs {
         ActingAs { user, context }
     }
 
-    /// As [`ActingAs::role`], for a role that runs code which the session's user may not trust: what that code
-    /// leaves behind would run as him. So Postgres refuses it temporary objects, prepared statements, cursors WITH
-    /// HOLD and triggers that are deferred (`SECURITY_RESTRICTED_OPERATION`). A user who is the role has nothing to fear.
+    /// As [`ActingAs::role`], for a role that runs code of other people's. What that code leaves behind would run as the
+    /// session's user, or fail or wait when the transaction commits, which would be laid at everybody's door. So Postgres refuses it
+    /// temporary objects, prepared statements, LISTEN, cursors WITH HOLD and triggers that are deferred
+    /// (`SECURITY_RESTRICTED_OPERATION`).
     pub fn untrusted(role: pg_sys::Oid) -> Self {
         let acting = ActingAs::role(role);
-        if [acting.user, session_role(), logged_in_role()] != [role; 3] {
-            let restricted =
-                pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
-            // SAFETY: writes the backend's state, which the drop puts back.
-            unsafe { pg_sys::SetUserIdAndSecContext(role, acting.context | restricted as i32) };
-        }
+        let restricted =
+            pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
+        // SAFETY: writes the backend's state, which the drop puts back.
+        unsafe { pg_sys::SetUserIdAndSecContext(role, acting.context | restricted as i32) };
         acting
     }
 }
@@ -58,12 +57,6 @@ pub fn current_role() -> pg_sys::Oid {
 pub fn session_role() -> pg_sys::Oid {
     // SAFETY: a plain read.
     unsafe { pg_sys::GetSessionUserId() }
-}
-
-/// The role that logged in, whatever SET SESSION AUTHORIZATION said since.
-fn logged_in_role() -> pg_sys::Oid {
-    // SAFETY: a plain read.
-    unsafe { pg_sys::GetAuthenticatedUserId() }
 }
 
 /// True when `member` has the rights of `role`, as itself or by inheritance.

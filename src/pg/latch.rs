@@ -12,10 +12,17 @@ pub fn wait(time: Duration) {
         pg_sys::WaitLatch(
             pg_sys::MyLatch,
             events as i32,
-            time.as_millis() as _,
+            milliseconds(time),
             pg_sys::PG_WAIT_EXTENSION,
         );
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
     pgrx::check_for_interrupts!();
+}
+
+/// Not less than the time, or one would wake up too early, and look for nothing.
+fn milliseconds(time: Duration) -> std::ffi::c_long {
+    const LONGEST: u128 = 24 * 60 * 60 * 1_000;
+    let milliseconds = time.as_micros().div_ceil(1_000).min(LONGEST);
+    milliseconds as _
 }

@@ -1,7 +1,7 @@
 //! Locks that hold between sessions of one database and that no SQL function can take: advisory locks with a
 //! fourth field that `pg_advisory_lock` never uses, so that no other user can hold us up.
 
-use pgrx::{Spi, pg_sys};
+use pgrx::pg_sys;
 
 use super::databases;
 
@@ -56,27 +56,20 @@ pub fn publish(database: pg_sys::Oid, subject: Subject, number: u32) -> Option<S
 
 /// The number that a process has published for this database, and that process. Inside a transaction.
 pub fn published(subject: Subject) -> Option<Published> {
-    const QUERY: &str = "
-        SELECT classid, pid FROM pg_catalog.pg_locks
-        WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND granted
-          AND database OPERATOR(pg_catalog.=) $1 AND objid::pg_catalog.int8 OPERATOR(pg_catalog.=) $2
-          AND objsubid::pg_catalog.int4 OPERATOR(pg_catalog.=) $3";
-    let arguments = [
-        databases::own().into(),
-        i64::from(subject as u32).into(),
-        i32::from(FIELD4).into(),
-    ];
-    let found = Spi::connect(|spi| {
-        spi.select(QUERY, Some(1), &arguments)?
-            .first()
-            .get_two::<pg_sys::Oid, i32>()
-    });
-    let Ok((Some(number), Some(pid))) = found else {
-        return None;
+    let is_it = |lock: &pg_sys::LockInstanceData| {
+        let tag = &lock.locktag;
+        let tag = (tag.locktag_field1, tag.locktag_field3, tag.locktag_field4);
+        lock.holdMask != 0 && tag == (databases::own().to_u32(), subject as u32, FIELD4)
     };
-    Some(Published {
-        number: number.to_u32(),
-        pid,
+    // SAFETY: a copy of the lock table, as `pg_locks` shows it, in the current memory context. (Not through `pg_locks`, which an
+    // administrator may have taken away from the caller.)
+    let locks = unsafe {
+        let data = pg_sys::GetLockStatusData();
+        std::slice::from_raw_parts((*data).locks, (*data).nelements as usize)
+    };
+    locks.iter().find(|lock| is_it(lock)).map(|lock| Published {
+        number: lock.locktag.locktag_field2,
+        pid: lock.pid,
     })
 }
 

@@ -28,10 +28,20 @@ impl Process {
         unsafe { pg_sys::SetLatch(&raw mut (*self.entry).procLatch) };
     }
 
-    /// Asks it to end. Can't fail: a process that has gone is left in peace, unless its id went to another within the moment.
+    /// Asks it to end. Can't fail; a process that has gone meanwhile is left in peace, whoever has its id now.
     pub fn terminate(&self) {
-        // SAFETY: a signal to a process of the same user.
-        unsafe { libc::kill(self.pid, libc::SIGTERM) };
+        // SAFETY: entries stay where they are; a signal to a process of the same user.
+        unsafe {
+            if (*self.entry).pid == self.pid {
+                libc::kill(self.pid, libc::SIGTERM);
+            }
+        }
+    }
+
+    /// True when it is connected to a database.
+    pub fn is_connected(&self) -> bool {
+        // SAFETY: entries stay where they are.
+        unsafe { (*self.entry).databaseId != pg_sys::InvalidOid }
     }
 }
 

@@ -186,16 +186,20 @@ pub fn role_name(role: pg_sys::Oid) -> String {
     }
 }
 
-/// Keeps a relation from being changed or dropped until the transaction ends; `false` when it has gone already.
-pub fn lock_if_there(relation: pg_sys::Oid) -> bool {
-    // SAFETY: takes a lock, and looks whether what it is on is still there.
+/// Keeps a relation from being changed or dropped until the transaction ends, and says who owns it; `None` when it has
+/// gone already.
+pub fn lock_and_find_owner(relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    if relation == pg_sys::InvalidOid {
+        return None;
+    }
+    // SAFETY: takes a lock, and looks whether what it is on is still there; read before it is closed.
     unsafe {
-        let lock = pg_sys::AccessShareLock as _;
-        let relation = pg_sys::try_relation_open(relation, lock);
+        let relation = pg_sys::try_relation_open(relation, pg_sys::AccessShareLock as _);
         if relation.is_null() {
-            return false;
+            return None;
         }
+        let owner = (*(*relation).rd_rel).relowner;
         pg_sys::relation_close(relation, pg_sys::NoLock as _);
-        true
+        Some(owner)
     }
 }

@@ -11,6 +11,8 @@ pub trait Transactions {
     fn commit(&self);
     /// After a step that failed: what it did is not committed, now or later.
     fn abort(&self);
+    /// After a step that read and locked: the locks go, and nothing is committed, so that nobody waits for a disk or a standby.
+    fn discard(&self);
     /// The same for a step that waits: without a snapshot, which would keep vacuum from its work meanwhile.
     fn for_waiting(&self) -> &dyn Transactions;
 }
@@ -34,6 +36,22 @@ pub fn within<T, E>(
     result
 }
 
+/// As [`within`], for a step that only reads, and locks for as long as that takes, unless the transaction is the caller's.
+pub fn reading_within<T, E>(
+    transactions: &dyn Transactions,
+    step: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    transactions.begin();
+    let scratch = Scratch::open();
+    let result = step();
+    drop(scratch);
+    match &result {
+        Ok(_) => transactions.discard(),
+        Err(_) => transactions.abort(),
+    }
+    result
+}
+
 /// The transaction of whoever called us, which is his to end. An error is raised, and aborts it.
 pub struct CallersTransaction;
 
@@ -41,6 +59,7 @@ impl Transactions for CallersTransaction {
     fn begin(&self) {}
     fn commit(&self) {}
     fn abort(&self) {}
+    fn discard(&self) {}
     fn for_waiting(&self) -> &dyn Transactions {
         self
     }
@@ -63,6 +82,10 @@ impl Transactions for WorkersWaits {
     fn abort(&self) {
         // SAFETY: pairs with `begin`.
         unsafe { pg_sys::AbortCurrentTransaction() };
+    }
+
+    fn discard(&self) {
+        self.abort();
     }
 
     fn for_waiting(&self) -> &dyn Transactions {
@@ -94,6 +117,10 @@ impl Transactions for WorkersTransactions {
     fn abort(&self) {
         // SAFETY: pairs with `begin`; the snapshot goes with the transaction.
         unsafe { pg_sys::AbortCurrentTransaction() };
+    }
+
+    fn discard(&self) {
+        self.abort();
     }
 
     fn for_waiting(&self) -> &dyn Transactions {
@@ -141,6 +168,14 @@ impl Transactions for ProceduresTransactions {
         }
     }
 
+    fn discard(&self) {
+        // SAFETY: as in `commit`.
+        unsafe {
+            pg_sys::PopActiveSnapshot();
+            pg_sys::SPI_rollback();
+        }
+    }
+
     fn for_waiting(&self) -> &dyn Transactions {
         &ProceduresWaits
     }
@@ -152,6 +187,9 @@ struct ProceduresWaits;
 impl Transactions for ProceduresWaits {
     fn begin(&self) {}
     fn abort(&self) {}
+    fn discard(&self) {
+        self.commit();
+    }
 
     fn commit(&self) {
         // SAFETY: the non-atomic connection of `ProceduresTransactions::open` is the innermost one.

@@ -13,6 +13,8 @@ mod tests {
     struct Witness(RefCell<Vec<&'static str>>);
 
     impl Transactions for Witness {
+        fn discard(&self) {}
+
         fn for_waiting(&self) -> &dyn Transactions {
             self
         }

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
-use std::sync::Once;
+use std::time::{Duration, Instant};
 
 use pgrx::{
     PgSubXactCallbackEvent, PgXactCallbackEvent, pg_sys, register_subxact_callback,
@@ -15,7 +15,7 @@ use crate::ledger::Ledger;
 use crate::ledger::standing::Hold;
 use crate::pg::databases;
 use crate::pg::process::Process;
-use crate::pg::xact;
+use crate::pg::{latch, xact};
 use crate::poll;
 
 use super::launcher;
@@ -114,34 +114,32 @@ fn tell_at_commit(message: Message) {
         launcher,
         subtransaction: xact::current_subtransaction(),
     };
-    follow_subtransactions();
     let is_first = OUTBOX.with(|outbox| {
         let mut outbox = outbox.borrow_mut();
         outbox.push(envelope);
         outbox.len() == 1
     });
     if is_first {
+        follow_subtransactions();
         register_xact_callback(PgXactCallbackEvent::PreCommit, prepare);
+        register_xact_callback(PgXactCallbackEvent::PrePrepare, refuse_prepare);
         register_xact_callback(PgXactCallbackEvent::Commit, tell);
         register_xact_callback(PgXactCallbackEvent::Abort, forget);
         register_xact_callback(PgXactCallbackEvent::Prepare, forget);
     }
 }
 
-/// What was asked for in a savepoint is taken back with it. Registered once: such callbacks stay for the session.
+/// What was asked for in a savepoint is taken back with it.
 fn follow_subtransactions() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        register_subxact_callback(PgSubXactCallbackEvent::AbortSub, |own, _| {
-            OUTBOX.with(|outbox| outbox.borrow_mut().retain(|e| e.subtransaction != own));
-        });
-        register_subxact_callback(PgSubXactCallbackEvent::CommitSub, |own, parent| {
-            OUTBOX.with(|outbox| {
-                let mut outbox = outbox.borrow_mut();
-                for envelope in outbox.iter_mut().filter(|e| e.subtransaction == own) {
-                    envelope.subtransaction = parent;
-                }
-            });
+    register_subxact_callback(PgSubXactCallbackEvent::AbortSub, |own, _| {
+        OUTBOX.with(|outbox| outbox.borrow_mut().retain(|e| e.subtransaction != own));
+    });
+    register_subxact_callback(PgSubXactCallbackEvent::CommitSub, |own, parent| {
+        OUTBOX.with(|outbox| {
+            let mut outbox = outbox.borrow_mut();
+            for envelope in outbox.iter_mut().filter(|e| e.subtransaction == own) {
+                envelope.subtransaction = parent;
+            }
         });
     });
 }
@@ -155,10 +153,38 @@ fn prepare() {
             envelope.message == Message::Start && !is_kept
         })
     });
-    if wants_launcher && !launcher::request(databases::own(), xact::current_xid()) {
+    if wants_launcher && !request_launcher() {
         ExtensionError::NoWorkerSlot
             .into_report()
             .report(pgrx::PgLogLevel::ERROR);
+    }
+}
+
+/// Sessions that do this at the same moment take a slot each, and all launchers but one give theirs back at once: worth a wait.
+fn request_launcher() -> bool {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    const STEP: Duration = Duration::from_millis(20);
+    let start = Instant::now();
+    loop {
+        if launcher::request(databases::own(), xact::current_xid()) {
+            return true;
+        }
+        if start.elapsed() >= PATIENCE {
+            return false;
+        }
+        latch::wait(STEP);
+    }
+}
+
+/// What is told at the commit can't be told by whoever commits a prepared transaction.
+fn refuse_prepare() {
+    let matters = |envelope: &Envelope| matches!(envelope.message, Message::Start | Message::Stop);
+    if OUTBOX.with(|outbox| outbox.borrow().iter().any(matters)) {
+        pgrx::ereport!(
+            ERROR,
+            pgrx::PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            "cannot PREPARE a transaction that starts or stops the worker"
+        );
     }
 }
 

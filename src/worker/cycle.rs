@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 use synapsor_core::schedule::Trouble;
 
 use crate::batch::Done;
-use crate::control_plane::{ControlPlane, Fetched};
+use crate::control_plane::Fetched;
 use crate::delivery;
 use crate::error::ExtensionError;
 use crate::ledger::outbox::Which;
 use crate::log;
-use crate::pg::lock::{self, Subject};
 use crate::pg::transactions::WorkersTransactions;
-use crate::pg::{background, clock};
+use crate::pg::{background, clock, reload};
 use crate::rounds::{self, MAX_ROUNDS, Rounds};
 use crate::settings::Settings;
 
@@ -25,44 +24,39 @@ use super::with_hint;
 /// How often the ledger is pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
-/// How long reports wait that another session has locked.
-const LOCKED: Duration = Duration::from_secs(1);
+/// The longest that reports wait for the rest of a list.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 
-/// What a delivery came to.
-#[derive(PartialEq, Eq)]
-enum Delivered {
-    /// Nothing was owed, or another session has it.
-    Nothing,
-    /// The agenda has changed.
-    Something,
+/// The longest that a list keeps the worker from looking up.
+const LOOK_UP: Duration = Duration::from_secs(60);
+
+/// What became of a list.
+enum Worked {
+    /// It was worked off.
+    Off,
+    /// Something else comes first; the rest is listed again.
+    InPart,
 }
 
 impl Resident<'_> {
     /// Does what is due, and says how long to wait then.
     pub(super) fn work(&mut self, ready: &Ready) -> Turn {
         let now = Instant::now();
-        let mut delivered = Delivered::Nothing;
-        let may_report = !ready.settings.dry_run;
+        let mut has_delivered = false;
         let owed = ready.agenda.next_report_in;
-        let is_due = owed.is_some_and(|wait| wait.is_zero()) && now >= self.deliver_at;
-        if may_report && (is_due || ready.is_woken && owed.is_some()) {
-            let which = if ready.is_woken {
-                Which::All
-            } else {
-                Which::Due
-            };
-            delivered = self.deliver(&ready.control_plane, which);
+        let is_due = owed.is_some_and(|wait| wait.is_zero()) && self.outbox.may_deliver(now);
+        if ready.is_woken && owed.is_some() {
+            has_delivered = self.deliver(ready, Which::All);
+        } else if is_due {
+            has_delivered = self.deliver(ready, Which::Due);
         }
         if let Err(error) = ready.agenda.standing.require(ready.settings.dry_run) {
             self.show_at_once(State::Paused, "paused", &with_hint(&error));
         } else if self.schedule.is_due(now) {
-            delivered = match self.poll(ready, now) {
-                Delivered::Nothing => delivered,
-                something => something,
-            };
+            has_delivered |= self.poll(ready, now);
             self.prune(&ready.settings, now);
         }
-        if delivered == Delivered::Something {
+        if has_delivered {
             // What is due next has to be looked up anew.
             return Turn::Wait(Duration::ZERO);
         }
@@ -80,70 +74,79 @@ impl Resident<'_> {
         let report = agenda
             .next_report_in
             .filter(|_| !ready.settings.dry_run)
-            .map(|wait| wait.max(self.deliver_at.saturating_duration_since(now)));
+            .map(|wait| wait.max(self.outbox.wait(now)));
         let next = poll.into_iter().chain(report).min();
         Turn::Wait(next.unwrap_or(Duration::MAX))
     }
 
-    /// Fetches and applies until there is nothing left that can be done now.
-    fn poll(&mut self, ready: &Ready, start: Instant) -> Delivered {
-        let settings = &ready.settings;
+    /// Fetches and applies until there is nothing left that can be done now. Says whether it has delivered.
+    fn poll(&mut self, ready: &Ready, start: Instant) -> bool {
         let mut rounds = Rounds::default();
-        let mut delivered = Delivered::Nothing;
+        let mut has_delivered = false;
         for _ in 0..MAX_ROUNDS {
-            let wanted = rounds.wanted(settings.max_proposals);
-            let Some(fetched) = self.fetch(ready, wanted) else {
-                return delivered;
+            let wanted = rounds.wanted(ready.settings.max_proposals);
+            let fetched = match self.fetch(ready, wanted) {
+                Ok(fetched) => fetched,
+                Err(error) => {
+                    self.back_off(&error, ready.settings.poll_interval);
+                    return has_delivered;
+                }
             };
-            let Some(news) = rounds.news(fetched, wanted) else {
-                break;
+            let source = fetched.source_id.clone();
+            let news = rounds.news(fetched, wanted);
+            let is_last = news.as_ref().is_none_or(|news| news.is_complete);
+            let worked = match news {
+                Some(news) => self.apply(ready, &news.fetched, &mut has_delivered),
+                None => Ok(Worked::Off),
             };
-            match self.apply(settings, &news.fetched) {
-                Ok(false) => {}
-                Ok(true) => {
-                    self.deliver(&ready.control_plane, Which::Due);
-                    delivered = Delivered::Something;
+            self.schedule.succeeded(start, ready.settings.poll_interval);
+            match worked {
+                Ok(Worked::Off) => self.show_running(ready, &source),
+                Ok(Worked::InPart) => {
+                    self.show_running(ready, &source);
+                    self.schedule.wake();
+                    return has_delivered;
                 }
                 Err(error) => {
-                    // What it means is found out at the next look; until then nothing is hurried.
-                    self.post
-                        .slot()
-                        .show_error(&with_hint(&error), clock::now());
-                    break;
+                    self.show_trouble(&error);
+                    return has_delivered;
                 }
             }
-            if news.is_complete || self.post.is_orphaned() {
-                break;
+            if is_last {
+                return has_delivered;
             }
         }
-        self.schedule.succeeded(start, settings.poll_interval);
-        delivered
+        has_delivered
     }
 
-    fn fetch(&mut self, ready: &Ready, wanted: usize) -> Option<Fetched> {
+    fn fetch(&mut self, ready: &Ready, wanted: usize) -> Result<Fetched, ExtensionError> {
         background::show_work("fetching approved proposals");
         self.post.slot().polled_at(clock::now());
-        match ready.control_plane.fetch(wanted) {
-            Ok(fetched) => {
-                let has_come_back = self.schedule.failures() > 0;
-                let seconds = ready.settings.poll_interval.as_secs_f64();
-                let source = &fetched.source_id;
-                self.show(
-                    State::Running,
-                    "",
-                    &format!("polling for proposals of source {source} every {seconds} s"),
-                );
-                if has_come_back && !ready.settings.dry_run {
-                    // What was put off while it was away can go now.
-                    self.deliver(&ready.control_plane, Which::All);
-                }
-                Some(fetched)
-            }
-            Err(error) => {
-                self.back_off(&error, ready.settings.poll_interval);
-                None
-            }
+        let fetched = ready.control_plane.fetch(wanted)?;
+        if self.schedule.failures() > 0 {
+            // What was put off while it was away can go now.
+            self.deliver(ready, Which::All);
         }
+        Ok(fetched)
+    }
+
+    fn show_running(&mut self, ready: &Ready, source: &str) {
+        let seconds = ready.settings.poll_interval.as_secs_f64();
+        let mut reason = format!("polling for proposals of source {source} every {seconds} s");
+        let mut code = "";
+        if let Some(trouble) = &self.outbox.trouble {
+            code = "but reports are not accepted";
+            reason = format!("{reason}; but reports are not accepted: {trouble}");
+        }
+        self.show(State::Running, code, &reason);
+    }
+
+    /// What kept a list from being applied: another session that is applying, a pause or a change since we looked. What it means is found
+    /// out at the next look; until then nothing is hurried.
+    fn show_trouble(&mut self, error: &ExtensionError) {
+        let text = with_hint(error);
+        self.post.slot().show_error(&text, clock::now());
+        self.show(State::BackingOff, &error.to_string(), &text);
     }
 
     fn back_off(&mut self, error: &ExtensionError, interval: Duration) {
@@ -151,13 +154,11 @@ impl Resident<'_> {
         let (trouble, code) = match error {
             ExtensionError::ControlPlane(error) => (Trouble::from(error), error.code().to_owned()),
             other => {
-                let needs_somebody = matches!(other, ExtensionError::Source(_));
-                let code = other.to_string();
                 let trouble = Trouble {
-                    needs_somebody,
+                    needs_somebody: matches!(other, ExtensionError::Source(_)),
                     ..Trouble::default()
                 };
-                (trouble, code)
+                (trouble, other.to_string())
             }
         };
         self.schedule
@@ -167,47 +168,61 @@ impl Resident<'_> {
         self.show(State::BackingOff, &code, &text);
     }
 
-    /// Applies, and says whether there are reports to send.
-    fn apply(&mut self, settings: &Settings, fetched: &Fetched) -> Result<bool, ExtensionError> {
+    /// Applies in batches, and delivers in between.
+    fn apply(
+        &mut self,
+        ready: &Ready,
+        fetched: &Fetched,
+        has_delivered: &mut bool,
+    ) -> Result<Worked, ExtensionError> {
+        let settings = &ready.settings;
+        let (start, mut reported_at) = (Instant::now(), Instant::now());
         let mut owes_reports = false;
+        let mut worked = Worked::Off;
         background::show_work("applying proposals");
-        rounds::apply(settings, fetched, &WorkersTransactions, |done: &Done| {
+        let applied = rounds::apply(settings, fetched, &WorkersTransactions, |done: &Done| {
             owes_reports |= done.owes_reports;
             if !settings.dry_run {
                 done.failed.iter().for_each(log_failure);
             }
-            if self.post.is_orphaned() {
+            if owes_reports && reported_at.elapsed() >= REPORT_EVERY {
+                *has_delivered |= self.deliver(ready, Which::Due);
+                owes_reports = false;
+                reported_at = Instant::now();
+                background::show_work("applying proposals");
+            }
+            let looks_up = self.post.is_orphaned() || reload::is_asked();
+            if looks_up || start.elapsed() >= LOOK_UP {
+                worked = Worked::InPart;
                 return ControlFlow::Break(());
             }
             ControlFlow::Continue(())
-        })?;
-        Ok(owes_reports)
+        });
+        if owes_reports {
+            *has_delivered |= self.deliver(ready, Which::Due);
+        }
+        applied.map(|()| worked)
     }
 
-    fn deliver(&mut self, control_plane: &ControlPlane, which: Which) -> Delivered {
-        let Some(_delivering) = lock::try_for_session(Subject::Delivering) else {
-            self.deliver_at = Instant::now() + LOCKED;
-            return Delivered::Nothing;
-        };
-        background::show_work("delivering reports");
-        let tally = match delivery::deliver(control_plane, which, &WorkersTransactions) {
-            Ok(tally) => tally,
-            Err(error) => {
-                self.post
-                    .slot()
-                    .show_error(&with_hint(&error), clock::now());
-                self.deliver_at = Instant::now() + LOCKED;
-                return Delivered::Nothing;
+    /// Says whether the ledger has changed by it.
+    fn deliver(&mut self, ready: &Ready, which: Which) -> bool {
+        if ready.settings.dry_run {
+            return false;
+        }
+        let delivered = self.outbox.deliver(&ready.control_plane, which);
+        let slot = self.post.slot();
+        match delivered {
+            Ok(has_delivered) => {
+                if let Some(error) = &self.outbox.trouble {
+                    slot.show_error(error, clock::now());
+                }
+                has_delivered
             }
-        };
-        if let Some(error) = &tally.last_error {
-            self.post.slot().show_error(error, clock::now());
+            Err(error) => {
+                slot.show_error(&with_hint(&error), clock::now());
+                false
+            }
         }
-        if tally.delivered + tally.rejected + tally.postponed == 0 {
-            self.deliver_at = Instant::now() + LOCKED;
-            return Delivered::Nothing;
-        }
-        Delivered::Something
     }
 
     fn prune(&mut self, settings: &Settings, now: Instant) {
@@ -218,9 +233,8 @@ impl Resident<'_> {
         if let Some(retention) = settings.ledger_retention
             && let Err(error) = delivery::prune(retention, &WorkersTransactions)
         {
-            self.post
-                .slot()
-                .show_error(&with_hint(&error), clock::now());
+            let slot = self.post.slot();
+            slot.show_error(&with_hint(&error), clock::now());
         }
     }
 }

@@ -15,7 +15,7 @@ use super::resident;
 use super::roster::{Leave, Roster, Slot, State};
 
 /// A worker that lived this long did not keep dying.
-const LONG_LIFE: Duration = Duration::from_secs(60);
+const LONG_LIFE: Duration = Duration::from_secs(10);
 
 /// How soon another look is taken at a database that a worker of another launcher is still in.
 const SOON: Duration = Duration::from_secs(1);
@@ -75,42 +75,44 @@ impl Keeper {
 
     fn note_the_end(&mut self, slot: &Slot, now: Instant) {
         let lifetime = self.started.map(|then| now.saturating_duration_since(then));
+        let nobody = pg_sys::InvalidOid;
+        let mut bad_news = None;
         let (role, not_before) = match slot.why_left() {
             Leave::RoleFound(role) => (role, None),
             // Not faster than once a second, should it be replaced again and again.
-            Leave::ToBeReplaced => (pg_sys::InvalidOid, self.started.map(|then| then + SOON)),
-            Leave::AnotherWorks => (pg_sys::InvalidOid, Some(now + SOON)),
+            Leave::ToBeReplaced => (nobody, self.started.map(|then| then + SOON)),
+            Leave::AnotherWorks => (nobody, Some(now + SOON)),
             Leave::Stopped => {
-                slot.stop();
-                (pg_sys::InvalidOid, None)
+                slot.rest();
+                (nobody, None)
             }
             Leave::Unexpectedly => {
                 if lifetime.is_some_and(|lifetime| lifetime >= LONG_LIFE) {
                     self.deaths = 0;
                 }
-                (
-                    pg_sys::InvalidOid,
-                    Some(now + self.wait_after_another_death()),
-                )
+                let wait = self.wait_after_another_death();
+                bad_news = Some(wait);
+                (nobody, Some(now + wait))
             }
         };
         self.role = role;
         self.not_before = not_before;
-        let is_stopped = slot.is_stopped();
-        let reason = match not_before {
-            _ if is_stopped => "synapsor_stop_worker() was called".to_owned(),
-            Some(then) => {
-                let wait = then.saturating_duration_since(now).as_secs().max(1);
-                format!("the worker ended, and is started again within {wait} s")
-            }
-            None => "the worker is being started".to_owned(),
-        };
-        slot.show(State::Stopped, &reason);
-        if self.deaths > 1 && !is_stopped {
+        if slot.is_stopped() {
+            slot.show(State::Stopped, "synapsor_stop_worker() was called");
             log::note(format_args!(
-                "database \"{}\": the worker keeps ending; {reason}",
+                "database \"{}\": worker stopped: synapsor_stop_worker() was called",
                 self.database.name
             ));
+        } else if let Some(wait) = bad_news {
+            let wait = wait.as_secs().max(1);
+            let reason = format!("the worker ended, and is started again within {wait} s");
+            slot.show(State::Stopped, &reason);
+            if self.deaths > 1 {
+                log::note(format_args!(
+                    "database \"{}\": the worker keeps ending; {reason}",
+                    self.database.name
+                ));
+            }
         }
     }
 
@@ -159,13 +161,21 @@ impl Keeper {
         roster.slot(self.slot).is_start_wanted()
     }
 
-    /// Ends the worker, and keeps the database no longer.
-    pub fn give_up(self, roster: &Roster) {
+    /// Ends the worker, to keep the database no longer.
+    pub fn give_up(&self) {
         if let Some(child) = &self.child {
             child.terminate();
         }
-        let slot = roster.slot(self.slot);
-        slot.sign_off();
-        slot.give_back();
+    }
+
+    /// After [`Keeper::give_up`]: true once the worker has gone. Only then is its slot given back, which it may still write to.
+    pub fn has_given_up(&self, roster: &Roster) -> bool {
+        let has_gone = self.child.as_ref().is_none_or(Child::has_ended);
+        if has_gone {
+            let slot = roster.slot(self.slot);
+            slot.sign_off();
+            slot.give_back();
+        }
+        has_gone
     }
 }

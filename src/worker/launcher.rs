@@ -61,15 +61,7 @@ pub extern "C-unwind" fn synapsor_launcher_main(_argument: pg_sys::Datum) {
         };
         let _ = within(&WorkersWaits, wait);
     }
-    let Some(roster) = Roster::create() else {
-        latch::wait(LOOK_UP);
-        // Not by returning, which would be for good.
-        pgrx::ereport!(
-            ERROR,
-            pgrx::PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY,
-            "synapsor_writeback: no dynamic shared memory is free for the launcher"
-        );
-    };
+    let roster = create_roster();
     if database == 0 {
         roster.declare_permanent();
     }
@@ -80,9 +72,22 @@ pub extern "C-unwind" fn synapsor_launcher_main(_argument: pg_sys::Datum) {
         },
         roster,
         kept: Vec::new(),
+        leaving: Vec::new(),
         complained: Vec::new(),
     };
     launcher.run();
+}
+
+/// Tries until the server has room for it.
+fn create_roster() -> Mapping<Roster> {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    loop {
+        if let Ok(Some(roster)) = recovery::run(Roster::create) {
+            return roster;
+        }
+        log::note("no dynamic shared memory is free for the launcher; it tries again in a minute");
+        latch::wait(PATIENCE);
+    }
 }
 
 /// Which databases a launcher keeps.
@@ -97,6 +102,8 @@ struct Launcher {
     wanted: Wanted,
     roster: Mapping<Roster>,
     kept: Vec<Kept>,
+    /// Of databases that are not wanted any more, until their workers have gone.
+    leaving: Vec<Keeper>,
     /// What it has said already of names that lead nowhere.
     complained: Vec<String>,
 }
@@ -137,12 +144,13 @@ impl Launcher {
             Wanted::One(oid) => existing.into_iter().filter(|d| d.oid == *oid).collect(),
             Wanted::Settings => self.named(existing),
         };
-        for kept in self
-            .kept
-            .extract_if(.., |kept| !wanted.contains(&kept.database))
-        {
-            kept.keeper.give_up(&self.roster);
+        let unwanted = |kept: &mut Kept| !wanted.contains(&kept.database);
+        for kept in self.kept.extract_if(.., unwanted) {
+            kept.keeper.give_up();
+            self.leaving.push(kept.keeper);
         }
+        self.leaving
+            .retain(|keeper| !keeper.has_given_up(&self.roster));
         for database in wanted {
             if database.is_open && !self.kept.iter().any(|kept| kept.database == database) {
                 self.take_on(database);
@@ -220,9 +228,7 @@ impl Launcher {
             .iter()
             .map(|keeper| keeper.is_start_wanted(&self.roster));
         let is_done = !asked.any(|asked| asked);
-        keepers
-            .into_iter()
-            .for_each(|keeper| keeper.give_up(&self.roster));
+        self.leaving.extend(keepers);
         is_done
     }
 

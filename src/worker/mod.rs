@@ -3,7 +3,8 @@
 //! ```text
 //! launcher, keeper   keeps a worker for each of its databases
 //! scout              a worker's first life: which role to connect as
-//! resident           the worker proper: look, deliver, poll, sleep
+//! resident           the worker proper: look, work, sleep
+//! cycle, outbox      its work: fetch and apply, deliver
 //! roster, post       what they tell each other, in shared memory
 //! control, status    what sessions ask of them
 //! one_shot           reports right after a commit, where no worker is there to send them
@@ -14,6 +15,7 @@ mod cycle;
 mod keeper;
 pub mod launcher;
 pub mod one_shot;
+mod outbox;
 mod post;
 mod resident;
 pub mod roster;

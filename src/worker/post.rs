@@ -1,5 +1,6 @@
 //! A worker's post: its place in the launcher's roster, and the lock that makes it the only worker of its database.
 
+use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
@@ -7,11 +8,11 @@ use crate::pg::lock::{self, SessionLock, Subject};
 use crate::pg::process::{self, Process};
 use crate::pg::shared::Mapping;
 
-use super::roster::{Leave, Roster, Slot};
+use super::roster::{self, Leave, Roster, Slot};
 
 /// Held by the worker for as long as it works.
 pub struct Post {
-    roster: Mapping<Roster>,
+    roster: Rc<Mapping<Roster>>,
     slot: usize,
     launcher: i32,
     _only_worker: SessionLock,
@@ -20,7 +21,7 @@ pub struct Post {
 impl Post {
     /// Takes the post up; `None` when the launcher has gone, or another worker is there.
     pub fn take(roster: u32, slot: usize, launcher: i32) -> Option<Self> {
-        let Some(roster) = Roster::attach(roster) else {
+        let Some(roster) = roster::open(roster) else {
             // Where it is still there, it has a library that was replaced since; so let it start anew with ours.
             Process::find(launcher).iter().for_each(Process::terminate);
             return None;
@@ -47,7 +48,8 @@ impl Post {
 
     /// True when the launcher has gone: nobody would start this worker again, and a new launcher would not know of it.
     pub fn is_orphaned(&self) -> bool {
-        Process::find(self.launcher).is_none()
+        // A process of the same id that is connected to a database is somebody else.
+        Process::find(self.launcher).is_none_or(|process| process.is_connected())
     }
 }
 

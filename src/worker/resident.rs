@@ -15,11 +15,13 @@ use crate::ledger::agenda::Agenda;
 use crate::log;
 use crate::pg::background::{self, Child, Start};
 use crate::pg::error::PgError;
+use crate::pg::relation::role_name;
 use crate::pg::transactions::{WorkersTransactions, within};
 use crate::pg::{clock, databases, latch, process, recovery, reload};
 use crate::poll::Polling;
 use crate::settings::{Settings, defaults};
 
+use super::outbox::Outbox;
 use super::post::Post;
 use super::roster::{Leave, State};
 use super::{log_state, scout, with_hint};
@@ -89,13 +91,14 @@ pub struct Resident<'a> {
     role: pg_sys::Oid,
     pub(super) schedule: Schedule,
     announcer: Announcer,
-    /// What holds when it starts and can't be followed: the settings of database and role, and the extension's version.
-    began_with: Option<(String, String)>,
+    /// The extension's version at the first look.
+    version: Option<String>,
+    /// `synapsor.apply_role` was our role once.
+    was_right: bool,
     /// Wake-ups that were answered.
     wakes: u64,
     pub(super) prune_at: Instant,
-    /// Reports that are due are locked by another session: not before this is it tried again.
-    pub(super) deliver_at: Instant,
+    pub(super) outbox: Outbox,
 }
 
 /// What a turn works with.
@@ -128,10 +131,11 @@ impl<'a> Resident<'a> {
             role,
             schedule: Schedule::default(),
             announcer: Announcer::default(),
-            began_with: None,
+            version: None,
+            was_right: false,
             wakes: post.slot().wakes(),
             prune_at: Instant::now(),
-            deliver_at: Instant::now(),
+            outbox: Outbox::default(),
         }
     }
 
@@ -157,7 +161,7 @@ impl<'a> Resident<'a> {
     fn introduce(&mut self) {
         let names = || {
             let database = databases::name(databases::own()).unwrap_or_default();
-            Ok::<_, ()>((database, crate::pg::relation::role_name(self.role)))
+            Ok::<_, ()>((database, role_name(self.role)))
         };
         if let Ok((database, role)) = within(&WorkersTransactions, names) {
             log::speak_for(&database);
@@ -166,20 +170,22 @@ impl<'a> Resident<'a> {
         self.post.slot().show(State::Running, "starting");
     }
 
+    /// Of a stop that was asked for, the launcher tells: it knows of it however the worker ends.
     fn say_goodbye(why: Leave) {
-        let why = match why {
-            Leave::Stopped => "synapsor_stop_worker() was called",
-            _ => {
-                "its settings, its role or the extension's version changed, or its launcher ended; the next one starts at once"
-            }
-        };
-        log::note(format_args!("worker stopped: {why}"));
+        if why != Leave::Stopped {
+            log::note(
+                "worker stopped: its settings, its role or the extension's version changed, or its launcher ended; the next one starts at once",
+            );
+        }
     }
 
     fn turn(&mut self) -> Turn {
         self.post.slot().wake_up();
         let wakes = self.post.slot().wakes();
-        let is_woken = reload::if_asked() | (wakes != self.wakes);
+        let has_reloaded = reload::if_asked();
+        // What is wrong with the role may have been put right for another one.
+        self.was_right |= has_reloaded;
+        let is_woken = has_reloaded | (wakes != self.wakes);
         self.wakes = wakes;
         if is_woken {
             self.schedule.wake();
@@ -211,7 +217,8 @@ impl<'a> Resident<'a> {
         }
         let control_plane = ControlPlane::open(&settings.control_plane)?;
         let slot = self.post.slot();
-        slot.report_to(settings.control_plane.fingerprint());
+        let fingerprint = settings.control_plane.fingerprint();
+        slot.report_to((!settings.dry_run).then_some(fingerprint));
         Ok(Ready {
             settings,
             agenda,
@@ -222,26 +229,26 @@ impl<'a> Resident<'a> {
 
     /// In a transaction, which costs no transaction id.
     fn look(&mut self) -> Result<(Settings, Agenda), Obstacle> {
-        let settings = Settings::now()?;
-        let role = ApplyRole::for_worker(settings.applying.apply_role.as_deref());
-        if role.ok() != Some(self.role) {
-            return Err(Obstacle::Leave(Leave::ToBeReplaced));
+        let to_be_replaced = Err(Obstacle::Leave(Leave::ToBeReplaced));
+        // What was noted before this process connected, so that nothing has changed unseen.
+        if defaults::now(self.role) != self.post.slot().defaults() {
+            return to_be_replaced;
         }
-        let defaults = defaults::now(self.role)?;
-        let (before, version) = self
-            .began_with
-            .get_or_insert_with(|| (defaults.clone(), String::new()));
-        if *before != defaults {
-            return Err(Obstacle::Leave(Leave::ToBeReplaced));
+        let settings = Settings::now()?;
+        match ApplyRole::for_worker(settings.applying.apply_role.as_deref()) {
+            Ok(role) if role == self.role => self.was_right = true,
+            _ if self.was_right => return to_be_replaced,
+            _ => {
+                let role = role_name(self.role);
+                return Err(ExtensionError::ApplyRoleAmbiguous { role }.into());
+            }
         }
         let ledger = Ledger::open()?;
         ApplyRole::resolve(&settings.applying, &ledger)?;
         let agenda = ledger.agenda()?;
-        if version.is_empty() {
-            version.clone_from(&agenda.version);
-        }
+        let version = self.version.get_or_insert_with(|| agenda.version.clone());
         if *version != agenda.version {
-            return Err(Obstacle::Leave(Leave::ToBeReplaced));
+            return to_be_replaced;
         }
         if agenda.standing.stopped.is_some() {
             return Err(Obstacle::Leave(Leave::Stopped));

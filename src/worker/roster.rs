@@ -44,6 +44,8 @@ pub struct Slot {
     left: AtomicU32,
     /// The role that the next worker is to connect as, with [`Leave::RoleFound`].
     role: AtomicU32,
+    /// A fingerprint of what `ALTER DATABASE` and `ALTER ROLE … SET` said when that role was found: before the worker read them.
+    defaults: AtomicU64,
     /// No worker is wanted.
     stopped: AtomicBool,
     /// A start is wanted now, whatever the back-off says.
@@ -199,6 +201,16 @@ impl Slot {
         self.worker.store(0, Ordering::Release);
     }
 
+    /// Notes what `ALTER DATABASE` and `ALTER ROLE … SET` say, for the next worker.
+    pub fn hand_over_defaults(&self, fingerprint: u64) {
+        self.defaults.store(fingerprint, Ordering::Release);
+    }
+
+    /// What the worker before this one noted.
+    pub fn defaults(&self) -> u64 {
+        self.defaults.load(Ordering::Acquire)
+    }
+
     /// Says why the worker is about to leave.
     pub fn leave(&self, why: Leave) {
         let number = match why {
@@ -232,6 +244,12 @@ impl Slot {
 
     /// No worker is wanted any more. Can't fail: fit for a commit callback.
     pub fn stop(&self) {
+        self.start_now.store(false, Ordering::Release);
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    /// The worker has found out that none is wanted. A start that was asked for since stays asked for.
+    pub fn rest(&self) {
         self.stopped.store(true, Ordering::Release);
     }
 
@@ -241,9 +259,13 @@ impl Slot {
         self.start_now.store(true, Ordering::Release);
     }
 
-    /// Whether somebody has asked for a start; forgotten with that.
+    /// Whether somebody has asked for a start since the last look; forgotten with that. It ends a stop that came before.
     pub fn is_start_wanted(&self) -> bool {
-        self.start_now.swap(false, Ordering::AcqRel)
+        let is_wanted = self.start_now.swap(false, Ordering::AcqRel);
+        if is_wanted {
+            self.stopped.store(false, Ordering::Release);
+        }
+        is_wanted
     }
 
     /// Shows a state, and why.
@@ -288,9 +310,10 @@ impl Slot {
         self.last_error_at.load(Ordering::Acquire)
     }
 
-    /// Notes which control plane it reports to.
-    pub fn report_to(&self, fingerprint: u64) {
-        self.reports_to.store(fingerprint, Ordering::Release);
+    /// Notes which control plane it reports to; `None` while it reports nothing.
+    pub fn report_to(&self, fingerprint: Option<u64>) {
+        self.reports_to
+            .store(fingerprint.unwrap_or_default(), Ordering::Release);
     }
 
     /// From now on a wake-up is answered at once.
@@ -337,7 +360,14 @@ thread_local! {
 /// Finds the launcher that keeps the current database. Inside a transaction.
 pub fn find() -> Option<Found> {
     let published = lock::published(Subject::Roster)?;
-    let handle = published.number;
+    Some(Found {
+        roster: open(published.number)?,
+        launcher: Process::find(published.pid)?,
+    })
+}
+
+/// Finds a roster; `None` when its launcher has gone, or has another version of the library.
+pub fn open(handle: u32) -> Option<Rc<Mapping<Roster>>> {
     let seen = SEEN.with(|seen| {
         let (seen, roster) = &*seen.borrow();
         roster.upgrade().filter(|_| *seen == handle)
@@ -347,10 +377,7 @@ pub fn find() -> Option<Found> {
         None => Rc::new(Roster::attach(handle)?),
     };
     SEEN.with(|seen| seen.replace((handle, Rc::downgrade(&roster))));
-    Some(Found {
-        roster,
-        launcher: Process::find(published.pid)?,
-    })
+    Some(roster)
 }
 
 /// The worker of the current database: as its launcher knows it, and else the one that holds the lock, which a launcher

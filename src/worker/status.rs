@@ -40,7 +40,10 @@ impl Status {
         let slot = found.as_ref().and_then(Found::slot);
         let worker = roster::worker(found.as_ref());
         let is_there = worker.is_some();
-        let (state, reason) = state(&standing, slot, is_there);
+        let (state, mut reason) = state(&standing, slot, is_there);
+        if let Some(wait) = worker.and_then(|worker| ledger.what_holds_up(worker.pid())) {
+            reason = format!("{reason}; at the moment {wait}");
+        }
         let time = |of: fn(&Slot) -> i64| slot.map(of).filter(|time| *time != 0);
         let polls = is_there && matches!(state, State::Running | State::BackingOff);
         Ok(Status {

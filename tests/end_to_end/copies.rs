@@ -291,8 +291,9 @@ fn a_pause_survives_a_restart_and_a_dump() {
     pg_restore(&cluster, &file, &copy.database);
     // What makes it a copy is not all that keeps it from working.
     copy.database.execute(
-        "DELETE FROM synapsor.home
-         WHERE database_oid <> (SELECT oid FROM pg_database WHERE datname = current_database())",
+        "DELETE FROM synapsor.home;
+         INSERT INTO synapsor.home SELECT system_identifier, oid
+         FROM pg_control_system(), pg_database WHERE datname = current_database()",
     );
     let told = Told::by(copy.operator().try_poll());
     assert_eq!(told.code(), "PAUSED");

@@ -32,6 +32,7 @@ mod worker_databases;
 mod worker_ddl;
 mod worker_idling;
 mod worker_outages;
+mod worker_pausing;
 mod worker_recovery;
 mod worker_settings;
 mod worker_status;

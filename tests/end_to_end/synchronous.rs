@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use synapsor_testbed::{Shutdown, wait_for};
 
-use crate::background::{Background, timed};
+use crate::background::timed;
 use crate::pair::{Pair, REPORTER};
 use crate::stage::{PATIENCE, Stage, Told};
 
@@ -86,18 +86,6 @@ fn a_worker_does_not_report_what_a_crash_made_visible_before_the_standby_has_it(
     pair.assert_reported_with_the_standby(1..=3);
 }
 
-/// Cancels one wait after another until the call ends, and gives its error.
-fn cancel_its_waits(pair: &Pair, call: Background) -> Told {
-    let who = format!("pid = {}", call.pid);
-    wait_for("the call ends", PATIENCE, || {
-        if pair.waiting(&who).is_some() {
-            call.cancel();
-        }
-        call.has_ended()
-    });
-    Told::by(call.end().1)
-}
-
 #[test]
 fn a_poll_that_a_crash_made_visible_is_reported_by_nobody_before_the_standby_has_it() {
     let mut pair = Pair::without_worker();
@@ -119,7 +107,9 @@ fn a_poll_that_a_crash_made_visible_is_reported_by_nobody_before_the_standby_has
         "SELECT synapsor_poll_once()",
         "CALL synapsor_poll()",
     ] {
-        let told = cancel_its_waits(&pair, pair.start_waiting(statement));
+        let call = pair.start_waiting(statement);
+        call.cancel();
+        let told = Told::by(call.end().1);
         let found = (told.code(), told.sqlstate.as_str());
         assert_eq!(found, ("COMMIT_NOT_REPLICATED", "57014"), "{statement}");
     }
@@ -223,7 +213,7 @@ fn a_worker_whose_waits_are_cancelled_in_a_commit_reports_nothing() {
         pair.stage.tickets("closed") == 3
     });
     // Each step towards the report waits again.
-    for _ in 0..6 {
+    for _ in 0..3 {
         cancel_wait(&pair);
     }
     assert_eq!(pair.waiting_worker(), worker);

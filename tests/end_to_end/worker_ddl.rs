@@ -98,10 +98,7 @@ impl Hung {
         let status = self.stage.status();
         assert_eq!(status.state(), "idle");
         assert!(status.reason().contains(code), "{status:?}");
-        let said = format!(
-            "database \"{}\" is idle: {code}",
-            self.stage.database.name()
-        );
+        let said = format!("database \"{}\": idle: {code}", self.stage.database.name());
         assert_eq!(SHARED.log().matches(&said).count(), 1, "{said}");
     }
 

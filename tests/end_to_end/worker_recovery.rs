@@ -379,13 +379,13 @@ fn a_cancel_ends_no_worker_that_sleeps_or_waits_for_the_control_plane() {
         stage.approve_closing([ticket]);
         let hang = Rule::on(endpoint, Fault::hang()).times(1);
         let hang = stage.simulator.inject(hang);
-        stage.operator().run("SELECT synapsor_wake()");
+        stage.wake();
         wait_for("a call hangs", PATIENCE, || {
             stage.simulator.applied(hang) == 1
         });
         cancel(survivor);
         stage.worker_that("query LIKE '%backing off%'");
-        stage.operator().run("SELECT synapsor_wake()");
+        stage.wake();
         stage.wait_for_applied(ticket);
     }
     assert_eq!(stage.workers(), [survivor]);

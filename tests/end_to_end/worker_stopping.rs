@@ -1,7 +1,6 @@
 //! A worker that was asked to stop stops, whatever it waits for, and stays away until somebody wants it back.
 
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use simulated_control_plane::{Endpoint, Fault, Rule, RuleId, Status};
 use synapsor_testbed::{Cluster, Shutdown, wait_for};
 
 use crate::stage::{Operator, PATIENCE, Stage, Told};
-use crate::workers::{A_SECOND, preloaded};
+use crate::workers::{A_SECOND, cluster_with_a_slow_resolver, preloaded};
 
 const STOP: &str = "SELECT synapsor_stop_worker()";
 const START: &str = "SELECT synapsor_start_worker()";
@@ -47,9 +46,8 @@ fn started() -> Stage {
 }
 
 fn wait_until_gone(stage: &Stage) {
-    wait_for("the worker has gone", IN_TIME, || {
-        stage.workers().is_empty()
-    });
+    let is_gone = || stage.workers().is_empty();
+    wait_for("the worker has gone", IN_TIME, is_gone);
 }
 
 fn assert_stays_stopped(stage: &Stage) {
@@ -58,12 +56,11 @@ fn assert_stays_stopped(stage: &Stage) {
     while watch.elapsed() < WATCH {
         assert_eq!(stage.workers(), [0; 0]);
         let status = stage.status();
-        assert_eq!(status.state(), "stopped", "{status:?}");
-        assert_eq!(status.worker_pid(), None, "{status:?}");
-        let who = status
-            .reason()
-            .contains("synapsor_stop_worker() was called");
-        assert!(who && status.reason().contains("by ops"), "{status:?}");
+        let shown = (status.state(), status.worker_pid());
+        assert_eq!(shown, ("stopped".to_owned(), None));
+        let reason = status.reason();
+        assert!(reason.contains("synapsor_stop_worker()"), "{reason}");
+        assert!(reason.contains("by ops"), "{reason}");
         thread::sleep(A_SECOND / 10);
     }
 }
@@ -99,7 +96,7 @@ fn a_stopped_worker_stays_away_until_it_is_started_again() {
     assert!(!operator.says(START));
     assert!(operator.says(STOP));
     assert!(!operator.says(STOP));
-    stage.approve_closing(1..=1);
+    stage.approve_closing([1]);
     assert_stays_stopped(&stage);
     assert_eq!((stage.tickets("closed"), stage.ledger("true")), (0, 0));
     assert!(!operator.says("SELECT synapsor_wake()"));
@@ -119,9 +116,7 @@ fn a_stopped_worker_stays_away_over_a_restart_and_a_crash() {
     cluster.restart(Shutdown::Fast);
     assert_asks_for_nothing(&stage);
     assert_stays_stopped(&stage);
-    let mut session = stage.database.connect();
-    let victim = session.query_one("SELECT pg_backend_pid()", &[]).unwrap();
-    cluster.kill_backend(victim.get(0));
+    cluster.kill_backend(stage.launcher());
     assert_asks_for_nothing(&stage);
     assert_stays_stopped(&stage);
     stage.operator().run(START);
@@ -303,9 +298,8 @@ impl Trap {
     /// Waits until a worker is caught, and says which.
     fn catch(&self, stage: &Stage) -> i32 {
         if let Some(hung) = self.hung {
-            wait_for("a call hangs", PATIENCE, || {
-                stage.simulator.applied(hung) > 0
-            });
+            let is_caught = || stage.simulator.applied(hung) > 0;
+            wait_for("a call hangs", PATIENCE, is_caught);
         }
         stage.worker_that(match self.place {
             Place::RowLock => "wait_event_type = 'Lock'",
@@ -340,9 +334,8 @@ impl Trap {
 
 fn wait_for_the_end(worker: i32, asked: Instant) {
     let process = format!("/proc/{worker}");
-    wait_for("the worker ends", PATIENCE, || {
-        !Path::new(&process).exists()
-    });
+    let has_ended = || !Path::new(&process).exists();
+    wait_for("the worker ends", PATIENCE, has_ended);
     let took = asked.elapsed();
     assert!(took < IN_TIME, "it took {took:?}");
 }
@@ -398,31 +391,8 @@ fn a_worker_that_reports_to_a_hung_control_plane_stops_within_a_second() {
     assert_stops_while(Place::Reporting, &mut Cluster::start(preloaded()));
 }
 
-/// A library that makes the server's look-up of one name take a minute.
-const SLOW_RESOLVER: &str = r#"
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <netdb.h>
-#include <string.h>
-#include <unistd.h>
-int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
-    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
-        dlsym(RTLD_NEXT, "getaddrinfo");
-    if (node && strcmp(node, "hung.example") == 0)
-        sleep(60);
-    return real(node, service, hints, result);
-}
-"#;
-
 #[test]
 fn a_worker_that_looks_up_a_name_stops_within_a_second() {
-    let mut cluster = Cluster::start(preloaded());
-    let source = cluster.file("resolver.c", SLOW_RESOLVER, 0o644);
-    let library = cluster.socket_directory().join("resolver.so");
-    let mut compile = Command::new("cc");
-    compile.args(["-shared", "-fPIC", "-o"]).arg(&library);
-    assert!(compile.arg(source).arg("-ldl").status().unwrap().success());
-    cluster.set_variable("LD_PRELOAD", library.to_str().unwrap());
-    cluster.restart(Shutdown::Fast);
+    let mut cluster = cluster_with_a_slow_resolver(preloaded());
     assert_stops_while(Place::LookingUpAName, &mut cluster);
 }

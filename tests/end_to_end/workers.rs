@@ -1,11 +1,12 @@
 //! What tests of the resident worker share.
 
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use postgres::Row;
 use simulated_control_plane::{ControlPlane, Endpoint};
-use synapsor_testbed::{Cluster, ClusterOptions, major_version, quote, wait_for};
+use synapsor_testbed::{Cluster, ClusterOptions, Shutdown, major_version, quote, wait_for};
 
 use crate::stage::{PATIENCE, Stage};
 
@@ -27,6 +28,35 @@ pub fn processes(cluster: &Cluster, kind: &str, condition: &str) -> Vec<i32> {
     );
     let pids = cluster.database("postgres").rows(&query);
     pids.iter().map(|pid| pid.parse().unwrap()).collect()
+}
+
+/// A library that makes the server's look-up of one name take a minute.
+const SLOW_RESOLVER: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <string.h>
+#include <unistd.h>
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+        dlsym(RTLD_NEXT, "getaddrinfo");
+    if (node && strcmp(node, "hung.example") == 0)
+        sleep(60);
+    return real(node, service, hints, result);
+}
+"#;
+
+/// A server for which `hung.example` takes a minute to look up.
+pub fn cluster_with_a_slow_resolver(options: ClusterOptions) -> Cluster {
+    let mut cluster = Cluster::start(options);
+    let source = cluster.file("resolver.c", SLOW_RESOLVER, 0o644);
+    let library = cluster.socket_directory().join("resolver.so");
+    let mut compile = Command::new("cc");
+    compile.args(["-shared", "-fPIC", "-o"]).arg(&library);
+    assert!(compile.arg(source).arg("-ldl").status().unwrap().success());
+    cluster.set_variable("LD_PRELOAD", library.to_str().unwrap());
+    cluster.restart(Shutdown::Fast);
+    cluster
 }
 
 /// `SELECT * FROM synapsor_status()`.
@@ -132,6 +162,15 @@ impl Stage {
         });
     }
 
+    /// On the shared cluster, with a worker that polls this often and has begun to.
+    pub fn polling_every(interval: &str) -> Self {
+        let stage = Self::new();
+        stage.database.set("synapsor.poll_interval", interval);
+        stage.start_worker();
+        stage.wait_for_reason("polling");
+        stage
+    }
+
     /// `SELECT synapsor_wake()`.
     pub fn wake(&self) {
         self.operator().run("SELECT synapsor_wake()");
@@ -146,25 +185,22 @@ impl Stage {
 
     /// Waits until the worker has ended this many polls from now on.
     pub fn wait_for_polls(&self, count: u64) {
-        let wanted = self.simulator.calls(Endpoint::List) + count + 1;
-        let polled = |c: &ControlPlane| c.calls(Endpoint::List) >= wanted;
-        assert!(
-            self.simulator.wait_for(polled, 6 * PATIENCE),
-            "{count} polls"
-        );
+        let polled = self.simulator.calls(Endpoint::List) + count;
+        // One more has begun, so that the one before it has ended.
+        let has_polled = |c: &ControlPlane| c.calls(Endpoint::List) > polled;
+        let in_time = self.simulator.wait_for(has_polled, PATIENCE);
+        assert!(in_time, "{count} polls");
     }
 
-    /// What the workers of this database have logged. A line of a background worker is told by its process: the prefix has no
-    /// database for it.
+    /// What was logged about this database, and by its workers.
     pub fn logged(&self, cluster: &Cluster) -> Vec<String> {
-        let here = format!("synapsor_writeback: database \"{}\"", self.database.name());
-        let started = format!("worker for database \"{}\"", self.database.name());
+        let here = format!(
+            "synapsor_writeback: database \"{}\": ",
+            self.database.name()
+        );
         let log = cluster.log();
-        let process = |line: &str| line.split(['[', ']']).nth(1).map(str::to_owned);
-        let named = |line: &&str| line.contains(&here) || line.contains(&started);
-        let workers: Vec<_> = log.lines().filter(named).filter_map(process).collect();
-        let is_ours = |line: &&str| process(line).is_some_and(|pid| workers.contains(&pid));
-        log.lines().filter(is_ours).map(str::to_owned).collect()
+        let lines = log.lines().filter_map(|line| line.split_once(&here));
+        lines.map(|(_, text)| text.to_owned()).collect()
     }
 
     /// The resident workers of this database, seen from outside.
