@@ -117,6 +117,9 @@ pub enum ExtensionError {
         "COMMIT_NOT_REPLICATED: the wait for a synchronous standby was cancelled; nothing was reported"
     )]
     NotReplicated,
+    /// A transaction of the worker's could not be committed, through no fault of a proposal.
+    #[error("TRANSACTION_FAILED: {0}")]
+    TransactionFailed(String),
     /// Another session changed the ledger under us, in a transaction that can't see it.
     #[error("LEDGER_CHANGED: another session decided some of these proposals meanwhile")]
     LedgerChanged,
@@ -168,6 +171,7 @@ impl ExtensionError {
             ExtensionError::ApplyRoleCannotConnect { .. } => S::ERRCODE_INSUFFICIENT_PRIVILEGE,
             ExtensionError::NoWorkerSlot => S::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
             ExtensionError::NotReplicated => S::ERRCODE_QUERY_CANCELED,
+            ExtensionError::TransactionFailed(_) => S::ERRCODE_TRANSACTION_ROLLBACK,
             ExtensionError::LedgerChanged => S::ERRCODE_T_R_SERIALIZATION_FAILURE,
             ExtensionError::Ledger(_) => S::ERRCODE_DATA_CORRUPTED,
             ExtensionError::Thread(_) => S::ERRCODE_INSUFFICIENT_RESOURCES,
@@ -245,6 +249,9 @@ impl ExtensionError {
                 "Look at pg_stat_replication and synchronous_standby_names; the reports go out once a standby has what they are about."
             }
             ExtensionError::LedgerChanged => "Run the transaction again.",
+            ExtensionError::TransactionFailed(_) => {
+                "Nothing of it has happened, and it is tried again. If it stays, look at what the condition's name says."
+            }
             ExtensionError::Ledger(_) | ExtensionError::Refused(_) => return None,
             ExtensionError::Thread(_) => {
                 "Look at the limits on threads and open files of the server's user."

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::apply::watch::Unwatched;
 use crate::apply::{Applier, ApplyRole};
 use crate::batch::{Batch, Done, Retry};
 use crate::control_plane::{ControlPlane, Fetched};
@@ -63,6 +64,7 @@ pub fn poll_once(dry_run: Option<bool>) -> Result<Value, ExtensionError> {
         settings: &settings.applying,
         role: &role,
         dry_run,
+        watch: &Unwatched,
     };
     let done = apply(&ledger, &applier, &fetched)?;
     if done.owes_reports {

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use pgrx::pg_sys;
 
 use crate::apply::ApplyRole;
+use crate::apply::watch::Unwatched;
 use crate::control_plane::ControlPlane;
 use crate::delivery::{self, Tally};
 use crate::error::ExtensionError;
@@ -14,7 +15,7 @@ use crate::log;
 use crate::pg::lock::{self, Subject};
 use crate::pg::transactions::{ProceduresTransactions, Transactions, within};
 use crate::poll::{self, Polling};
-use crate::rounds::{self, MAX_ROUNDS, Rounds};
+use crate::rounds::{Batches, MAX_ROUNDS, Rounds};
 use crate::settings::Settings;
 
 /// Delivers, fetches, applies and reports until a listing has nothing new.
@@ -54,7 +55,12 @@ impl Call<'_> {
                 break;
             };
             let to_the_end = |_: &_| ControlFlow::Continue(());
-            rounds::apply(self.settings, &news.fetched, self.transactions, to_the_end)?;
+            let batches = Batches {
+                settings: self.settings,
+                transactions: self.transactions,
+                watch: &Unwatched,
+            };
+            batches.apply(&news.fetched, to_the_end)?;
             tally = self.deliver()?;
         }
         self.prune()?;

@@ -8,6 +8,7 @@ pub mod role;
 mod statement;
 mod target;
 mod value;
+pub mod watch;
 
 use std::cell::RefCell;
 
@@ -23,6 +24,7 @@ use crate::settings::ApplySettings;
 
 pub use failure::Failure;
 pub use role::ApplyRole;
+use watch::Watch;
 
 /// What became of one proposal.
 #[derive(Clone, Debug)]
@@ -73,6 +75,8 @@ pub struct Applier<'a> {
     pub role: &'a ApplyRole,
     /// Try it and undo it.
     pub dry_run: bool,
+    /// Who is told of it.
+    pub watch: &'a dyn Watch,
 }
 
 impl Applier<'_> {
@@ -84,6 +88,17 @@ impl Applier<'_> {
 
     /// Applies one proposal. Its effects, if any, belong to the current transaction.
     pub fn apply(&self, proposal: &Proposal) -> Decision {
+        let key = proposal.key();
+        if let Some(failure) = key.and_then(|key| self.watch.objection(key)) {
+            return Decision::failed(failure);
+        }
+        self.watch.trying(key);
+        let decision = self.try_it(proposal);
+        self.watch.trying(None);
+        decision
+    }
+
+    fn try_it(&self, proposal: &Proposal) -> Decision {
         let statement = match builder::build(proposal) {
             Ok(statement) => statement,
             Err(refusal) => return Decision::failed(refusal.into()),

@@ -95,15 +95,24 @@ impl Ledger {
         self.as_owner(|spi| Ok(!spi.update(STATEMENT, None, &arguments)?.is_empty()))
     }
 
-    /// Takes a hold back; `false` when there was none.
+    /// Takes a hold back; `false`, and nothing written, when there was none.
     pub fn release(&self, hold: Hold) -> Result<bool, ExtensionError> {
+        const LOOK: &str = "SELECT FROM synapsor.hold WHERE kind = $1";
         const STATEMENT: &str = "DELETE FROM synapsor.hold WHERE kind = $1";
         let arguments = [hold.as_str().into()];
-        self.as_owner(|spi| Ok(!spi.update(STATEMENT, None, &arguments)?.is_empty()))
+        self.as_owner(|spi| {
+            if spi.select(LOOK, Some(1), &arguments)?.is_empty() {
+                return Ok(false);
+            }
+            Ok(!spi.update(STATEMENT, None, &arguments)?.is_empty())
+        })
     }
 
-    /// Makes this database the one that write-back is set up in; `false` when it is.
+    /// Makes this database the one that write-back is set up in; `false`, and nothing written, when it is.
     pub fn settle_here(&self) -> Result<bool, ExtensionError> {
+        if !self.standing()?.is_copy {
+            return Ok(false);
+        }
         const LEAVE: &str = "
             DELETE FROM synapsor.home WHERE (system_identifier, database_oid) <> ($1, $2)";
         const ARRIVE: &str = "

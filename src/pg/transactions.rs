@@ -13,6 +13,10 @@ pub trait Transactions {
     fn abort(&self);
     /// After a step that read and locked: the locks go, and nothing is committed, so that nobody waits for a disk or a standby.
     fn discard(&self);
+    /// True where an error ends the transaction, and the process goes on with another (see [`super::recovery`]).
+    fn can_recover(&self) -> bool {
+        false
+    }
     /// The same for a step that waits: without a snapshot, which would keep vacuum from its work meanwhile.
     fn for_waiting(&self) -> &dyn Transactions;
 }
@@ -97,6 +101,10 @@ impl Transactions for WorkersWaits {
 pub struct WorkersTransactions;
 
 impl Transactions for WorkersTransactions {
+    fn can_recover(&self) -> bool {
+        true
+    }
+
     fn begin(&self) {
         // SAFETY: outside any transaction, on the main thread.
         unsafe {

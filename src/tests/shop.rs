@@ -8,6 +8,7 @@ use synapsor_core::outcome::Status;
 use synapsor_core::proposal::Proposal;
 
 use super::change::Change;
+use crate::apply::watch::Unwatched;
 use crate::apply::{Applier, ApplyRole, Decision};
 use crate::batch::{Batch, Done, Retry};
 use crate::ledger::Ledger;
@@ -205,6 +206,7 @@ impl Shop {
             settings: &settings,
             role: &role,
             dry_run,
+            watch: &Unwatched,
         };
         work(&ledger, &applier)
     }

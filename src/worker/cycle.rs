@@ -14,7 +14,7 @@ use crate::ledger::outbox::Which;
 use crate::log;
 use crate::pg::transactions::WorkersTransactions;
 use crate::pg::{background, clock, reload};
-use crate::rounds::{self, MAX_ROUNDS, Rounds};
+use crate::rounds::{Batches, MAX_ROUNDS, Rounds};
 use crate::settings::Settings;
 
 use super::resident::{Ready, Resident, Turn};
@@ -180,7 +180,13 @@ impl Resident<'_> {
         let mut owes_reports = false;
         let mut worked = Worked::Off;
         background::show_work("applying proposals");
-        let applied = rounds::apply(settings, fetched, &WorkersTransactions, |done: &Done| {
+        let post = self.post;
+        let batches = Batches {
+            settings,
+            transactions: &WorkersTransactions,
+            watch: post,
+        };
+        let applied = batches.apply(fetched, |done: &Done| {
             owes_reports |= done.owes_reports;
             if !settings.dry_run {
                 done.failed.iter().for_each(log_failure);

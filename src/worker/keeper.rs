@@ -77,7 +77,9 @@ impl Keeper {
         let lifetime = self.started.map(|then| now.saturating_duration_since(then));
         let nobody = pg_sys::InvalidOid;
         let mut bad_news = None;
-        let (role, not_before) = match slot.why_left() {
+        let why = slot.why_left();
+        slot.learn_from_the_end(why == Leave::Unexpectedly);
+        let (role, not_before) = match why {
             Leave::RoleFound(role) => (role, None),
             // Not faster than once a second, should it be replaced again and again.
             Leave::ToBeReplaced => (nobody, self.started.map(|then| then + SOON)),

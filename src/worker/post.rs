@@ -1,9 +1,14 @@
 //! A worker's post: its place in the launcher's roster, and the lock that makes it the only worker of its database.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
+use synapsor_core::refusal::Code;
+
+use crate::apply::Failure;
+use crate::apply::watch::Watch;
 use crate::pg::lock::{self, SessionLock, Subject};
 use crate::pg::process::{self, Process};
 use crate::pg::shared::Mapping;
@@ -51,6 +56,27 @@ impl Post {
         // A process of the same id that is connected to a database is somebody else.
         Process::find(self.launcher).is_none_or(|process| process.is_connected())
     }
+}
+
+/// A proposal whose code ends the worker (a trigger that terminates its own backend) is known by what it leaves behind: the key in the
+/// roster. The second time its try is written down as a failed one, and the others get their turn.
+impl Watch for Post {
+    fn trying(&self, key: Option<&str>) {
+        self.slot().note_trying(key.map_or(0, fingerprint));
+    }
+
+    fn objection(&self, key: &str) -> Option<Failure> {
+        self.slot().is_suspect(fingerprint(key)).then(|| Failure {
+            is_transient: true,
+            ..Code::WorkerEnded.into()
+        })
+    }
+}
+
+fn fingerprint(key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Launchers take the lock for a moment to see whether it is free.

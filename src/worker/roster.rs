@@ -52,6 +52,11 @@ pub struct Slot {
     start_now: AtomicBool,
     /// How often somebody asked for a poll.
     wakes: AtomicU64,
+    /// A fingerprint of the key that is being applied; 0 for none.
+    trying: AtomicU64,
+    /// That of the key that was being applied when a worker ended unexpectedly, and how often in a row.
+    suspect: AtomicU64,
+    deaths_of_suspect: AtomicU32,
     /// The worker sleeps: a wake-up is answered at once.
     asleep: AtomicBool,
     /// Tells which control plane it reports to: a fingerprint of the settings.
@@ -178,6 +183,8 @@ impl Slot {
         self.stopped.store(false, Ordering::Relaxed);
         self.start_now.store(false, Ordering::Relaxed);
         self.asleep.store(false, Ordering::Relaxed);
+        self.trying.store(0, Ordering::Relaxed);
+        self.suspect.store(0, Ordering::Relaxed);
         self.last_poll_at.store(0, Ordering::Relaxed);
         self.next_attempt_at.store(0, Ordering::Relaxed);
         self.last_error_at.store(0, Ordering::Relaxed);
@@ -266,6 +273,35 @@ impl Slot {
             self.stopped.store(false, Ordering::Release);
         }
         is_wanted
+    }
+
+    /// Notes what is being applied.
+    pub fn note_trying(&self, key: u64) {
+        self.trying.store(key, Ordering::Release);
+    }
+
+    /// The worker has ended: unexpectedly, while it applied something?
+    pub fn learn_from_the_end(&self, was_unexpected: bool) {
+        let trying = self.trying.swap(0, Ordering::AcqRel);
+        if !was_unexpected || trying == 0 {
+            return;
+        }
+        let before = self.suspect.swap(trying, Ordering::AcqRel);
+        if before != trying {
+            self.deaths_of_suspect.store(0, Ordering::Release);
+        }
+        self.deaths_of_suspect.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// True when workers have ended again and again while they applied this; forgotten with that.
+    pub fn is_suspect(&self, key: u64) -> bool {
+        const OFTEN: u32 = 2;
+        let is_suspect = self.suspect.load(Ordering::Acquire) == key
+            && self.deaths_of_suspect.load(Ordering::Acquire) >= OFTEN;
+        if is_suspect {
+            self.suspect.store(0, Ordering::Release);
+        }
+        is_suspect
     }
 
     /// Shows a state, and why.

@@ -203,7 +203,7 @@ fn a_locked_row_is_tried_again_on_its_own_schedule_while_others_go_on() {
     stage.wait_for_applied(4);
     wait_for("it is tried again", PATIENCE, || {
         stage.ledger(
-            "key = 'key_2' AND status = 'retrying' AND sqlstate = '55P03' AND attempts >= 3",
+            "key = 'key_2' AND status = 'retrying' AND sqlstate = '55P03' AND attempts >= 4",
         ) == 1
     });
     stage.approve_closing(6..=6);

@@ -1,10 +1,11 @@
 //! What tests of the resident worker share.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use postgres::Row;
+use postgres::{NoTls, Row};
 use simulated_control_plane::{ControlPlane, Endpoint};
 use synapsor_testbed::{Cluster, ClusterOptions, Shutdown, major_version, quote, wait_for};
 
@@ -80,6 +81,29 @@ impl Status {
     }
 }
 
+/// Databases with a worker that was started by hand.
+static STARTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// On a cluster that tests share, a worker that stays would take other tests' slots.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let name = self.database.name();
+        if STARTED.lock().is_ok_and(|mut started| started.remove(name)) {
+            let session = self
+                .database
+                .config("postgres")
+                .dbname("postgres")
+                .connect(NoTls);
+            let _ = session.map(|mut session| {
+                session.batch_execute(&format!(
+                    "DROP DATABASE IF EXISTS {} WITH (FORCE)",
+                    quote(name)
+                ))
+            });
+        }
+    }
+}
+
 impl Stage {
     /// On a cluster whose launcher is to keep a worker for the new database.
     pub fn kept_on(cluster: &Cluster) -> Self {
@@ -104,14 +128,12 @@ impl Stage {
     }
 
     /// The database gets another name; nobody is connected to it.
-    pub fn renamed(self, cluster: &Cluster, name: &str) -> Self {
+    pub fn renamed(mut self, cluster: &Cluster, name: &str) -> Self {
         let (before, after) = (quote(self.database.name()), quote(name));
         let rename = format!("ALTER DATABASE {before} RENAME TO {after}");
         cluster.database("postgres").execute(&rename);
-        Stage {
-            database: cluster.database(name),
-            ..self
-        }
+        self.database = cluster.database(name);
+        self
     }
 
     /// Lets a worker connect as the writer: before 17 that takes LOGIN.
@@ -127,6 +149,10 @@ impl Stage {
     /// `SELECT synapsor_start_worker()`, and waits until it is there.
     pub fn start_worker(&self) {
         self.allow_worker();
+        STARTED
+            .lock()
+            .unwrap()
+            .insert(self.database.name().to_owned());
         self.operator().run("SELECT synapsor_start_worker()");
         wait_for("the worker is there", PATIENCE, || {
             self.status().worker_pid().is_some()

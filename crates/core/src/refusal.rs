@@ -51,6 +51,8 @@ pub enum Code {
     RowSecurityBypassed,
     /// A guard would not compare with its type's own equality, because another `=` comes first in the search path.
     OperatorShadowed,
+    /// The process that applied it ended, more than once. May pass.
+    WorkerEnded,
 }
 
 impl Code {
@@ -80,6 +82,7 @@ impl Code {
             Code::GuardedColumnChanged => "WRITEBACK_GUARDED_COLUMN_CHANGED",
             Code::RowSecurityBypassed => "WRITEBACK_ROW_SECURITY_BYPASSED",
             Code::OperatorShadowed => "WRITEBACK_OPERATOR_SHADOWED",
+            Code::WorkerEnded => "WRITEBACK_WORKER_ENDED",
         }
     }
 }
