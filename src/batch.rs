@@ -66,6 +66,8 @@ pub struct Done {
     pub left: Vec<usize>,
     /// True when there are reports to send once the transaction has committed.
     pub owes_reports: bool,
+    /// True when the ledger has changed.
+    pub has_recorded: bool,
     /// What ended `failed`: the proposal's id and the error, as it is reported.
     pub failed: Vec<(String, String)>,
 }
@@ -160,6 +162,7 @@ impl<'a> Batch<'a> {
             })
             .collect();
         Ok(Done {
+            has_recorded: !(self.applier.dry_run || self.rows.is_empty() && self.again.is_empty()),
             failed,
             results: self.results,
             left,

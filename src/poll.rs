@@ -134,6 +134,7 @@ fn apply(
             results: Vec::new(),
             left: Vec::new(),
             owes_reports: false,
+            has_recorded: false,
             failed: Vec::new(),
         });
     }

@@ -25,16 +25,17 @@ pub struct Agenda {
     pub version: String,
     /// Time until the next report is due; zero when one is.
     pub next_report_in: Option<Duration>,
-    /// Time until the next retrying proposal is due that is not due yet.
+    /// Time until the next retrying proposal is due, of those that were not due at the last poll: what was has had its turn.
     pub next_attempt_in: Option<Duration>,
 }
 
 impl Ledger {
-    /// Looks.
-    pub fn agenda(&self) -> Result<Agenda, ExtensionError> {
+    /// Looks. The last poll began so long ago.
+    pub fn agenda(&self, since_last_poll: Duration) -> Result<Agenda, ExtensionError> {
         let arguments = [
             databases::system_identifier().into(),
             databases::own().into(),
+            since_last_poll.as_secs_f64().into(),
         ];
         self.as_owner(|spi| {
             PLAN.with_borrow_mut(|plan| {
@@ -67,7 +68,7 @@ impl Ledger {
     }
 }
 
-const TYPES: [pg_sys::Oid; 2] = [pg_sys::INT8OID, pg_sys::OIDOID];
+const TYPES: [pg_sys::Oid; 3] = [pg_sys::INT8OID, pg_sys::OIDOID, pg_sys::FLOAT8OID];
 
 fn query() -> String {
     format!(
@@ -76,6 +77,6 @@ fn query() -> String {
             (SELECT EXTRACT(epoch FROM min(next_report_at) - clock_timestamp())::float8
              FROM synapsor.ledger WHERE report_state = 'pending'),
             (SELECT EXTRACT(epoch FROM min(next_attempt_at) - clock_timestamp())::float8
-             FROM synapsor.ledger WHERE status = 'retrying' AND next_attempt_at > clock_timestamp())"
+             FROM synapsor.ledger WHERE status = 'retrying' AND next_attempt_at > clock_timestamp() - make_interval(secs => $3))"
     )
 }

@@ -42,21 +42,21 @@ impl Resident<'_> {
     /// Does what is due, and says how long to wait then.
     pub(super) fn work(&mut self, ready: &Ready) -> Turn {
         let now = Instant::now();
-        let mut has_delivered = false;
+        let mut has_changed = false;
         let owed = ready.agenda.next_report_in;
         let is_due = owed.is_some_and(|wait| wait.is_zero()) && self.outbox.may_deliver(now);
         if ready.is_woken && owed.is_some() {
-            has_delivered = self.deliver(ready, Which::All);
+            has_changed = self.deliver(ready, Which::All);
         } else if is_due {
-            has_delivered = self.deliver(ready, Which::Due);
+            has_changed = self.deliver(ready, Which::Due);
         }
         if let Err(error) = ready.agenda.standing.require(ready.settings.dry_run) {
             self.show_at_once(State::Paused, "paused", &with_hint(&error));
         } else if self.schedule.is_due(now) {
-            has_delivered |= self.poll(ready, now);
+            has_changed |= self.poll(ready, now);
             self.prune(&ready.settings, now);
         }
-        if has_delivered {
+        if has_changed {
             // What is due next has to be looked up anew.
             return Turn::Wait(Duration::ZERO);
         }
@@ -79,24 +79,25 @@ impl Resident<'_> {
         Turn::Wait(next.unwrap_or(Duration::MAX))
     }
 
-    /// Fetches and applies until there is nothing left that can be done now. Says whether it has delivered.
+    /// Fetches and applies until there is nothing left that can be done now. Says whether the ledger has changed.
     fn poll(&mut self, ready: &Ready, start: Instant) -> bool {
+        self.polled_at = start;
         let mut rounds = Rounds::default();
-        let mut has_delivered = false;
+        let mut has_changed = false;
         for _ in 0..MAX_ROUNDS {
             let wanted = rounds.wanted(ready.settings.max_proposals);
             let fetched = match self.fetch(ready, wanted) {
                 Ok(fetched) => fetched,
                 Err(error) => {
                     self.back_off(&error, ready.settings.poll_interval);
-                    return has_delivered;
+                    return has_changed;
                 }
             };
             let source = fetched.source_id.clone();
             let news = rounds.news(fetched, wanted);
             let is_last = news.as_ref().is_none_or(|news| news.is_complete);
             let worked = match news {
-                Some(news) => self.apply(ready, &news.fetched, &mut has_delivered),
+                Some(news) => self.apply(ready, &news.fetched, &mut has_changed),
                 None => Ok(Worked::Off),
             };
             self.schedule.succeeded(start, ready.settings.poll_interval);
@@ -105,18 +106,18 @@ impl Resident<'_> {
                 Ok(Worked::InPart) => {
                     self.show_running(ready, &source);
                     self.schedule.wake();
-                    return has_delivered;
+                    return has_changed;
                 }
                 Err(error) => {
                     self.show_trouble(&error);
-                    return has_delivered;
+                    return has_changed;
                 }
             }
             if is_last {
-                return has_delivered;
+                return has_changed;
             }
         }
-        has_delivered
+        has_changed
     }
 
     fn fetch(&mut self, ready: &Ready, wanted: usize) -> Result<Fetched, ExtensionError> {
@@ -173,7 +174,7 @@ impl Resident<'_> {
         &mut self,
         ready: &Ready,
         fetched: &Fetched,
-        has_delivered: &mut bool,
+        has_changed: &mut bool,
     ) -> Result<Worked, ExtensionError> {
         let settings = &ready.settings;
         let (start, mut reported_at) = (Instant::now(), Instant::now());
@@ -188,11 +189,12 @@ impl Resident<'_> {
         };
         let applied = batches.apply(fetched, |done: &Done| {
             owes_reports |= done.owes_reports;
+            *has_changed |= done.has_recorded;
             if !settings.dry_run {
                 done.failed.iter().for_each(log_failure);
             }
             if owes_reports && reported_at.elapsed() >= REPORT_EVERY {
-                *has_delivered |= self.deliver(ready, Which::Due);
+                *has_changed |= self.deliver(ready, Which::Due);
                 owes_reports = false;
                 reported_at = Instant::now();
                 background::show_work("applying proposals");
@@ -205,7 +207,7 @@ impl Resident<'_> {
             ControlFlow::Continue(())
         });
         if owes_reports {
-            *has_delivered |= self.deliver(ready, Which::Due);
+            *has_changed |= self.deliver(ready, Which::Due);
         }
         applied.map(|()| worked)
     }
@@ -218,11 +220,11 @@ impl Resident<'_> {
         let delivered = self.outbox.deliver(&ready.control_plane, which);
         let slot = self.post.slot();
         match delivered {
-            Ok(has_delivered) => {
+            Ok(has_changed) => {
                 if let Some(error) = &self.outbox.trouble {
                     slot.show_error(error, clock::now());
                 }
-                has_delivered
+                has_changed
             }
             Err(error) => {
                 slot.show_error(&with_hint(&error), clock::now());

@@ -90,6 +90,8 @@ pub struct Resident<'a> {
     pub(super) post: &'a Post,
     role: pg_sys::Oid,
     pub(super) schedule: Schedule,
+    /// When the last poll began.
+    pub(super) polled_at: Instant,
     announcer: Announcer,
     /// The extension's version at the first look.
     version: Option<String>,
@@ -130,6 +132,7 @@ impl<'a> Resident<'a> {
             post,
             role,
             schedule: Schedule::default(),
+            polled_at: Instant::now(),
             announcer: Announcer::default(),
             version: None,
             was_right: false,
@@ -245,7 +248,7 @@ impl<'a> Resident<'a> {
         }
         let ledger = Ledger::open()?;
         ApplyRole::resolve(&settings.applying, &ledger)?;
-        let agenda = ledger.agenda()?;
+        let agenda = ledger.agenda(self.polled_at.elapsed())?;
         let version = self.version.get_or_insert_with(|| agenda.version.clone());
         if *version != agenda.version {
             return to_be_replaced;
