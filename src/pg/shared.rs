@@ -1,7 +1,9 @@
 //! A value in shared memory that several processes look at: made by one, found by the others through its handle.
 
+use std::array;
 use std::mem::size_of;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use pgrx::pg_sys;
 
@@ -77,5 +79,43 @@ impl<T: Shared> Drop for Mapping<T> {
     fn drop(&mut self) {
         // SAFETY: mapped once, unmapped once.
         unsafe { pg_sys::dsm_detach(self.segment) };
+    }
+}
+
+/// A short text that one process writes and others read: UTF-8, cut to fit.
+///
+/// The version is odd while it is being written; a reader that sees it change looks again.
+#[repr(C)]
+pub struct SharedText<const N: usize> {
+    version: AtomicU32,
+    length: AtomicU32,
+    bytes: [AtomicU8; N],
+}
+
+impl<const N: usize> SharedText<N> {
+    /// Writes it. One process at a time.
+    pub fn write(&self, text: &str) {
+        let length = text.floor_char_boundary(N);
+        self.version.fetch_add(1, Ordering::AcqRel);
+        for (place, byte) in self.bytes.iter().zip(&text.as_bytes()[..length]) {
+            place.store(*byte, Ordering::Relaxed);
+        }
+        self.length.store(length as u32, Ordering::Relaxed);
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Reads it; empty where it is being written all the time.
+    pub fn read(&self) -> String {
+        const LOOKS: usize = 1_000;
+        for _ in 0..LOOKS {
+            let before = self.version.load(Ordering::Acquire);
+            let bytes: [u8; N] = array::from_fn(|n| self.bytes[n].load(Ordering::Acquire));
+            let length = (self.length.load(Ordering::Acquire) as usize).min(N);
+            if before.is_multiple_of(2) && self.version.load(Ordering::Acquire) == before {
+                return String::from_utf8_lossy(&bytes[..length]).into_owned();
+            }
+            std::hint::spin_loop();
+        }
+        String::new()
     }
 }

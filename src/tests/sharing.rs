@@ -5,7 +5,8 @@ mod tests {
     use pgrx::prelude::*;
 
     use crate::pg::databases::split_names;
-    use crate::worker::roster::{Leave, ROOM, Roster, State};
+    use crate::worker::roster::{ROOM, Roster};
+    use crate::worker::slot::{Leave, State};
 
     #[pg_test]
     fn a_worker_tells_why_it_leaves_and_is_believed_once() {

@@ -19,7 +19,8 @@ use crate::pg::{latch, xact};
 use crate::poll;
 
 use super::launcher;
-use super::roster::{self, Found, Slot};
+use super::roster::{self, Found};
+use super::slot::Slot;
 
 /// What is told at the commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

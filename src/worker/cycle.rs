@@ -18,7 +18,7 @@ use crate::rounds::{Batches, MAX_ROUNDS, Rounds};
 use crate::settings::Settings;
 
 use super::resident::{Ready, Resident, Turn};
-use super::roster::State;
+use super::slot::State;
 use super::with_hint;
 
 /// How often the ledger is pruned.

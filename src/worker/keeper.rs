@@ -12,7 +12,8 @@ use crate::pg::lock::{self, Subject};
 use crate::pg::shared::Mapping;
 
 use super::resident;
-use super::roster::{Leave, Roster, Slot, State};
+use super::roster::Roster;
+use super::slot::{Leave, Slot, State};
 
 /// A worker that lived this long did not keep dying.
 const LONG_LIFE: Duration = Duration::from_secs(10);

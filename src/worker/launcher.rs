@@ -162,7 +162,8 @@ impl Launcher {
     fn named(&mut self, existing: Vec<Database>) -> Vec<Database> {
         let Some(names) = settings::databases() else {
             self.complain("synapsor.databases is not a list of names separated by commas");
-            return self.kept.iter().map(|kept| kept.database.clone()).collect();
+            let is_kept = |d: &Database| self.kept.iter().any(|kept| kept.database == *d);
+            return existing.into_iter().filter(is_kept).collect();
         };
         let (found, missing): (Vec<_>, Vec<_>) = names
             .into_iter()
@@ -190,13 +191,13 @@ impl Launcher {
         let Some(exclusively) = lock::try_for_session_in(oid, Subject::Keeping) else {
             return;
         };
+        let Some(published) = lock::publish(oid, Subject::Roster, self.roster.handle()) else {
+            return;
+        };
         let Some(slot) = self.roster.take(oid) else {
             self.complain(&format!(
                 "more than {ROOM} databases; the others get no worker"
             ));
-            return;
-        };
-        let Some(published) = lock::publish(oid, Subject::Roster, self.roster.handle()) else {
             return;
         };
         self.kept.push(Kept {

@@ -5,7 +5,7 @@
 //! scout              a worker's first life: which role to connect as
 //! resident           the worker proper: look, work, sleep
 //! cycle, outbox      its work: fetch and apply, deliver
-//! roster, post       what they tell each other, in shared memory
+//! roster, slot, post what they tell each other, in shared memory
 //! control, status    what sessions ask of them
 //! one_shot           reports right after a commit, where no worker is there to send them
 //! ```
@@ -20,11 +20,12 @@ mod post;
 mod resident;
 pub mod roster;
 mod scout;
+pub mod slot;
 pub mod status;
 
 use crate::error::ExtensionError;
 use crate::log;
-use roster::State;
+use slot::State;
 
 /// One line in the server's log on a change of state.
 fn log_state(state: State, reason: &str) {

@@ -13,7 +13,8 @@ use crate::pg::lock::{self, SessionLock, Subject};
 use crate::pg::process::{self, Process};
 use crate::pg::shared::Mapping;
 
-use super::roster::{self, Leave, Roster, Slot};
+use super::roster::{self, Roster};
+use super::slot::{Leave, Slot};
 
 /// Held by the worker for as long as it works.
 pub struct Post {

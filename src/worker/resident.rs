@@ -23,7 +23,7 @@ use crate::settings::{Settings, defaults};
 
 use super::outbox::Outbox;
 use super::post::Post;
-use super::roster::{Leave, State};
+use super::slot::{Leave, State};
 use super::{log_state, scout, with_hint};
 
 /// How often it looks, at least, whether its settings, its role and the extension are still the same.
@@ -120,6 +120,16 @@ enum Obstacle {
     Leave(Leave),
 }
 
+impl Obstacle {
+    /// Makes room for another process. (Of a stop that was asked for, the launcher tells: it knows of it however the worker ends.)
+    fn replaced(because_of: &str) -> Self {
+        log::note(format_args!(
+            "worker stopped, to be replaced at once: {because_of}"
+        ));
+        Obstacle::Leave(Leave::ToBeReplaced)
+    }
+}
+
 impl From<ExtensionError> for Obstacle {
     fn from(error: ExtensionError) -> Self {
         Obstacle::Missing(error)
@@ -152,10 +162,7 @@ impl<'a> Resident<'a> {
             };
             match recovery::run(sleep_and_turn) {
                 Ok(Turn::Wait(time)) => rest = time,
-                Ok(Turn::Leave(why)) => {
-                    Self::say_goodbye(why);
-                    return why;
-                }
+                Ok(Turn::Leave(why)) => return why,
                 Err(error) => rest = self.survive(&error),
             }
         }
@@ -171,15 +178,6 @@ impl<'a> Resident<'a> {
             log::note(format_args!("worker started, as role \"{role}\""));
         }
         self.post.slot().show(State::Running, "starting");
-    }
-
-    /// Of a stop that was asked for, the launcher tells: it knows of it however the worker ends.
-    fn say_goodbye(why: Leave) {
-        if why != Leave::Stopped {
-            log::note(
-                "worker stopped: its settings, its role or the extension's version changed, or its launcher ended; the next one starts at once",
-            );
-        }
     }
 
     fn turn(&mut self) -> Turn {
@@ -212,7 +210,7 @@ impl<'a> Resident<'a> {
     /// Gathers what a turn needs.
     fn prepare(&mut self, is_woken: bool) -> Result<Ready, Obstacle> {
         if self.post.is_orphaned() {
-            return Err(Obstacle::Leave(Leave::ToBeReplaced));
+            return Err(Obstacle::replaced("its launcher has ended"));
         }
         let (settings, agenda) = within(&WorkersTransactions, || self.look())?;
         if !settings.control_plane.names_a_source() {
@@ -232,15 +230,14 @@ impl<'a> Resident<'a> {
 
     /// In a transaction, which costs no transaction id.
     fn look(&mut self) -> Result<(Settings, Agenda), Obstacle> {
-        let to_be_replaced = Err(Obstacle::Leave(Leave::ToBeReplaced));
         // What was noted before this process connected, so that nothing has changed unseen.
         if defaults::now(self.role) != self.post.slot().defaults() {
-            return to_be_replaced;
+            return Err(Obstacle::replaced("ALTER DATABASE or ALTER ROLE … SET"));
         }
         let settings = Settings::now()?;
         match ApplyRole::for_worker(settings.applying.apply_role.as_deref()) {
             Ok(role) if role == self.role => self.was_right = true,
-            _ if self.was_right => return to_be_replaced,
+            _ if self.was_right => return Err(Obstacle::replaced("another synapsor.apply_role")),
             _ => {
                 let role = role_name(self.role);
                 return Err(ExtensionError::ApplyRoleAmbiguous { role }.into());
@@ -251,7 +248,7 @@ impl<'a> Resident<'a> {
         let agenda = ledger.agenda(self.polled_at.elapsed())?;
         let version = self.version.get_or_insert_with(|| agenda.version.clone());
         if *version != agenda.version {
-            return to_be_replaced;
+            return Err(Obstacle::replaced("another version of the extension"));
         }
         if agenda.standing.stopped.is_some() {
             return Err(Obstacle::Leave(Leave::Stopped));

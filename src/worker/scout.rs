@@ -16,7 +16,7 @@ use crate::pg::{background, databases, identity, latch, recovery, reload};
 use crate::settings::{self, defaults};
 
 use super::post::Post;
-use super::roster::{Leave, State};
+use super::slot::{Leave, State};
 
 /// How often it looks whether there is a role now.
 const LOOK: Duration = Duration::from_secs(1);

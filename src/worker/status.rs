@@ -6,7 +6,8 @@ use crate::ledger::standing::Standing;
 use crate::ledger::totals::Totals;
 use crate::pg::{databases, xact};
 
-use super::roster::{self, Found, Slot, State};
+use super::roster::{self, Found};
+use super::slot::{Slot, State};
 use super::with_hint;
 
 /// What a session sees of the worker of its database. Times are microseconds as Postgres counts them.
