@@ -11,8 +11,8 @@ pub trait Transactions {
     fn commit(&self);
     /// After a step that failed: what it did is not committed, now or later.
     fn abort(&self);
-    /// After a step that read and locked: the locks go, and nothing is committed, so that nobody waits for a disk or a standby.
-    fn discard(&self);
+    /// After a step that read and locked, and wrote nothing: ends it without a wait for a disk or a standby.
+    fn end_reading(&self);
     /// True where an error ends the transaction, and the process goes on with another (see [`super::recovery`]).
     fn can_recover(&self) -> bool {
         false
@@ -50,7 +50,7 @@ pub fn reading_within<T, E>(
     let result = step();
     drop(scratch);
     match &result {
-        Ok(_) => transactions.discard(),
+        Ok(_) => transactions.end_reading(),
         Err(_) => transactions.abort(),
     }
     result
@@ -63,7 +63,7 @@ impl Transactions for CallersTransaction {
     fn begin(&self) {}
     fn commit(&self) {}
     fn abort(&self) {}
-    fn discard(&self) {}
+    fn end_reading(&self) {}
     fn for_waiting(&self) -> &dyn Transactions {
         self
     }
@@ -88,8 +88,8 @@ impl Transactions for WorkersWaits {
         unsafe { pg_sys::AbortCurrentTransaction() };
     }
 
-    fn discard(&self) {
-        self.abort();
+    fn end_reading(&self) {
+        self.commit();
     }
 
     fn for_waiting(&self) -> &dyn Transactions {
@@ -127,8 +127,9 @@ impl Transactions for WorkersTransactions {
         unsafe { pg_sys::AbortCurrentTransaction() };
     }
 
-    fn discard(&self) {
-        self.abort();
+    fn end_reading(&self) {
+        commit_lazily();
+        self.commit();
     }
 
     fn for_waiting(&self) -> &dyn Transactions {
@@ -176,12 +177,9 @@ impl Transactions for ProceduresTransactions {
         }
     }
 
-    fn discard(&self) {
-        // SAFETY: as in `commit`.
-        unsafe {
-            pg_sys::PopActiveSnapshot();
-            pg_sys::SPI_rollback();
-        }
+    fn end_reading(&self) {
+        commit_lazily();
+        self.commit();
     }
 
     fn for_waiting(&self) -> &dyn Transactions {
@@ -195,7 +193,7 @@ struct ProceduresWaits;
 impl Transactions for ProceduresWaits {
     fn begin(&self) {}
     fn abort(&self) {}
-    fn discard(&self) {
+    fn end_reading(&self) {
         self.commit();
     }
 
@@ -235,6 +233,23 @@ impl Drop for FreshSnapshot {
             // SAFETY: pairs with `take`.
             unsafe { pg_sys::PopActiveSnapshot() };
         }
+    }
+}
+
+/// `SET LOCAL synchronous_commit = off`: for a transaction with nothing in it that has to last.
+fn commit_lazily() {
+    // SAFETY: constants; the value goes with the transaction.
+    unsafe {
+        pg_sys::set_config_option(
+            c"synchronous_commit".as_ptr(),
+            c"off".as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_LOCAL,
+            true,
+            0,
+            false,
+        );
     }
 }
 

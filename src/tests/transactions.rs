@@ -13,7 +13,7 @@ mod tests {
     struct Witness(RefCell<Vec<&'static str>>);
 
     impl Transactions for Witness {
-        fn discard(&self) {}
+        fn end_reading(&self) {}
 
         fn for_waiting(&self) -> &dyn Transactions {
             self

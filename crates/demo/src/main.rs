@@ -1,5 +1,5 @@
 //! `make demo`: a private Postgres, a simulated control plane, and nine proposals. Shows what becomes of each, the
-//! rows before and after, what the control plane was told, and that a second poll changes nothing.
+//! rows before and after, what the control plane was told, that a second poll changes nothing, and the worker at work.
 #![allow(
     clippy::expect_used,
     reason = "a demo that can't go on has to stop, and say why"
@@ -7,6 +7,7 @@
 
 mod screen;
 mod story;
+mod worker;
 
 use std::time::Duration;
 
@@ -45,6 +46,7 @@ fn main() {
     show_changes(&before, &rows(&database));
     show_reports(&control_plane, &scenes);
     poll_again(&database, &control_plane);
+    worker::show(&database, &control_plane);
 }
 
 /// Makes the database, its tables and rights, and tells the extension what it has to know.
@@ -201,7 +203,6 @@ fn poll_again(database: &Database, control_plane: &Simulator) {
             .iter()
             .map(|row| [0, 1, 2, 3, 4, 5].map(|n| column(row, n))),
     );
-    println!();
 }
 
 fn id(scene: &Scene) -> String {

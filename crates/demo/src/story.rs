@@ -20,6 +20,16 @@ pub fn scenes() -> Vec<Scene> {
     scenes
 }
 
+/// What is approved last, for the worker.
+pub fn later(id: &str) -> Proposal {
+    Proposal::update("tickets")
+        .id(id)
+        .key("id", 2)
+        .tenant("tenant_id", "acme")
+        .conflict("version", 2)
+        .change("status", "closed")
+}
+
 fn good() -> Vec<Scene> {
     vec![
         scene(

@@ -1,0 +1,60 @@
+//! The last scene: the worker, and nothing to call.
+
+use std::time::{Duration, Instant};
+
+use simulated_control_plane::Simulator;
+use synapsor_testbed::{Database, OPERATOR, WRITER, major_version};
+
+use crate::{screen, story};
+
+/// Starts the worker, has another proposal approved, and waits until the control plane was told of it.
+pub fn show(database: &Database, control_plane: &Simulator) {
+    screen::heading("8. Nothing to call: SELECT synapsor_start_worker()");
+    if major_version() < 17 {
+        // Before 17 the role that a worker connects as has to be one that may log in.
+        database.execute(&format!("ALTER ROLE {WRITER} LOGIN"));
+    }
+    let mut session = database.connect_as(OPERATOR);
+    session
+        .batch_execute("SELECT synapsor_start_worker()")
+        .expect("the worker starts");
+
+    let id = "wrp_later";
+    let approved = Instant::now();
+    control_plane
+        .add_proposal(story::later(id))
+        .expect("the proposal is JSON");
+    let told = control_plane.wait_for(
+        |state| state.final_word(id).is_some(),
+        Duration::from_secs(20),
+    );
+    assert!(told, "the worker reports");
+    let seconds = approved.elapsed().as_secs_f64();
+    println!(
+        "  Ticket 2 again, from its newer version: approved, applied and reported {seconds:.1} s later.\n"
+    );
+    show_status(session);
+}
+
+fn show_status(mut session: postgres::Client) {
+    let query =
+        "SELECT state, reason, applied, conflicts, failed, pending_reports FROM synapsor_status()";
+    println!("  {query}\n");
+    let row = session
+        .query_one(query, &[])
+        .expect("the operator may see the status");
+    let text = |n| row.get::<_, String>(n);
+    let number = |n| row.get::<_, i64>(n).to_string();
+    screen::table(
+        [
+            "state",
+            "reason",
+            "applied",
+            "conflicts",
+            "failed",
+            "pending reports",
+        ],
+        [[text(0), text(1), number(2), number(3), number(4), number(5)]],
+    );
+    println!();
+}
