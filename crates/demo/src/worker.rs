@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use simulated_control_plane::Simulator;
-use synapsor_testbed::{Database, OPERATOR, WRITER, major_version};
+use synapsor_testbed::{Database, OPERATOR, WRITER, major_version, wait_for};
 
 use crate::{screen, story};
 
@@ -29,17 +29,26 @@ pub fn show(database: &Database, control_plane: &Simulator) {
         Duration::from_secs(20),
     );
     assert!(told, "the worker reports");
-    let seconds = approved.elapsed().as_secs_f64();
+    let milliseconds = approved.elapsed().as_millis();
     println!(
-        "  Ticket 2 again, from its newer version: approved, applied and reported {seconds:.1} s later.\n"
+        "  Ticket 2 again, from its newer version: approved, applied and reported {milliseconds} ms later.\n"
     );
-    show_status(session);
+    show_status(database, session);
 }
 
-fn show_status(mut session: postgres::Client) {
+fn show_status(database: &Database, mut session: postgres::Client) {
     let query =
         "SELECT state, reason, applied, conflicts, failed, pending_reports FROM synapsor_status()";
     println!("  {query}\n");
+    // The control plane knows before the ledger does that it was told.
+    wait_for(
+        "the worker has come to rest",
+        Duration::from_secs(10),
+        || {
+            database
+                .value("SELECT pending_reports = 0 AND reason <> 'starting' FROM synapsor_status()")
+        },
+    );
     let row = session
         .query_one(query, &[])
         .expect("the operator may see the status");
