@@ -139,7 +139,8 @@ impl Batches<'_> {
             Err(error) => {
                 let failure = Failure::of_error(error, None);
                 if failure.is_transient {
-                    // A cancel, a full disk: nobody in the batch is to blame.
+                    // A cancel, a full disk: nobody in the batch is to blame, unless it comes again and again.
+                    watch.interrupted();
                     return Err(ExtensionError::TransactionFailed(failure.error));
                 }
                 Ok(Attempt::Spoiled(Failure {

@@ -7,6 +7,8 @@ use super::Failure;
 pub trait Watch {
     /// The proposal with this key is about to be tried; `None`: it has been, and nothing happened to us.
     fn trying(&self, key: Option<&str>);
+    /// The transaction ended while something was tried, and nobody else is to blame so far.
+    fn interrupted(&self);
     /// Why it is not tried this time; to be written down as a failure that may pass.
     fn objection(&self, key: &str) -> Option<Failure>;
 }
@@ -16,6 +18,7 @@ pub struct Unwatched;
 
 impl Watch for Unwatched {
     fn trying(&self, _: Option<&str>) {}
+    fn interrupted(&self) {}
     fn objection(&self, _: &str) -> Option<Failure> {
         None
     }
@@ -26,6 +29,7 @@ pub struct Spoiled(pub Failure);
 
 impl Watch for Spoiled {
     fn trying(&self, _: Option<&str>) {}
+    fn interrupted(&self) {}
     fn objection(&self, _: &str) -> Option<Failure> {
         Some(self.0.clone())
     }

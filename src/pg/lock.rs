@@ -3,7 +3,7 @@
 
 use pgrx::pg_sys;
 
-use super::databases;
+use super::{databases, process};
 
 /// What is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Subject {
     Keeping = 5,
     /// Says where the launcher that keeps the database has its roster: see [`publish`].
     Roster = 6,
+    /// Starting or stopping the worker: one session at a time, until its transaction ends.
+    Commanding = 7,
 }
 
 /// `field2` of a lock that publishes nothing.
@@ -34,6 +36,11 @@ const USER_LOCKMETHOD: u8 = 2;
 /// Takes the lock until the transaction ends; `false` when another session has it.
 pub fn try_for_transaction(subject: Subject) -> bool {
     acquire(tag(subject), false, true)
+}
+
+/// Takes the lock until the transaction ends, waiting for it as long as it takes. A cancel ends the wait.
+pub fn wait_for_transaction(subject: Subject) {
+    acquire(tag(subject), false, false);
 }
 
 /// Takes the lock for as long as the result lives; `None` when another session has it.
@@ -56,21 +63,61 @@ pub fn publish(database: pg_sys::Oid, subject: Subject, number: u32) -> Option<S
 
 /// The number that a process has published for this database, and that process. Inside a transaction.
 pub fn published(subject: Subject) -> Option<Published> {
+    let own = tag(subject);
     let is_it = |lock: &pg_sys::LockInstanceData| {
         let tag = &lock.locktag;
-        let tag = (tag.locktag_field1, tag.locktag_field3, tag.locktag_field4);
-        lock.holdMask != 0 && tag == (databases::own().to_u32(), subject as u32, FIELD4)
+        // A row's lock has numbers in the same places.
+        lock.holdMask != 0
+            && is_advisory(tag)
+            && tag.locktag_field4 == FIELD4
+            && tag.locktag_field1 == own.locktag_field1
+            && tag.locktag_field3 == own.locktag_field3
     };
-    // SAFETY: a copy of the lock table, as `pg_locks` shows it, in the current memory context. (Not through `pg_locks`, which an
-    // administrator may have taken away from the caller.)
-    let locks = unsafe {
-        let data = pg_sys::GetLockStatusData();
-        std::slice::from_raw_parts((*data).locks, (*data).nelements as usize)
-    };
+    let locks = all();
     locks.iter().find(|lock| is_it(lock)).map(|lock| Published {
         number: lock.locktag.locktag_field2,
         pid: lock.pid,
     })
+}
+
+/// Gives back the advisory locks that SQL of other people's has taken for the rest of this process's life. Outside any
+/// transaction.
+pub fn release_what_was_left_behind() {
+    const OFTEN: usize = 1_000;
+    let own_pid = process::own_pid();
+    for _ in 0..OFTEN {
+        let is_left = |lock: &&pg_sys::LockInstanceData| {
+            let of_sql = matches!(lock.locktag.locktag_field4, 1 | 2);
+            lock.pid == own_pid && lock.holdMask != 0 && is_advisory(&lock.locktag) && of_sql
+        };
+        let locks = all();
+        let left: Vec<_> = locks.iter().filter(is_left).collect();
+        if left.is_empty() {
+            return;
+        }
+        for lock in left {
+            for mode in (1..=8).filter(|mode| lock.holdMask & (1 << mode) != 0) {
+                // SAFETY: a lock of this session, once; one that was taken twice is found again.
+                unsafe { pg_sys::LockRelease(&raw const lock.locktag, mode, true) };
+            }
+        }
+    }
+}
+
+fn is_advisory(tag: &pg_sys::LOCKTAG) -> bool {
+    tag.locktag_type == LOCKTAG_ADVISORY && tag.locktag_lockmethodid == USER_LOCKMETHOD
+}
+
+/// The lock table, as `pg_locks` shows it. (Not through `pg_locks`, which an administrator may have taken away from the caller.)
+fn all() -> Vec<pg_sys::LockInstanceData> {
+    // SAFETY: a copy, which is given back after it was copied once more.
+    unsafe {
+        let data = pg_sys::GetLockStatusData();
+        let locks = std::slice::from_raw_parts((*data).locks, (*data).nelements as usize).to_vec();
+        pg_sys::pfree((*data).locks.cast());
+        pg_sys::pfree(data.cast());
+        locks
+    }
 }
 
 /// See [`published`].

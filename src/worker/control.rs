@@ -14,6 +14,7 @@ use crate::error::ExtensionError;
 use crate::ledger::Ledger;
 use crate::ledger::standing::Hold;
 use crate::pg::databases;
+use crate::pg::lock::{self, Subject};
 use crate::pg::process::Process;
 use crate::pg::{latch, xact};
 use crate::poll;
@@ -49,7 +50,9 @@ thread_local! {
 /// `synapsor_start_worker()`: `false` when one was there already.
 pub fn start() -> Result<bool, ExtensionError> {
     poll::require_writable()?;
-    let was_stopped = Ledger::open()?.release(Hold::Stopped)?;
+    let ledger = Ledger::open()?;
+    take_turns();
+    let was_stopped = ledger.release(Hold::Stopped)?;
     let found = roster::find();
     let slot = found.as_ref().and_then(Found::slot);
     if !was_stopped && slot.is_some_and(|slot| slot.worker().is_some() && !slot.is_stopped()) {
@@ -62,9 +65,17 @@ pub fn start() -> Result<bool, ExtensionError> {
 /// `synapsor_stop_worker()`: `false` when it was stopped already.
 pub fn stop() -> Result<bool, ExtensionError> {
     poll::require_writable()?;
-    let is_news = Ledger::open()?.hold(Hold::Stopped)?;
+    let ledger = Ledger::open()?;
+    take_turns();
+    let is_news = ledger.hold(Hold::Stopped)?;
     tell_at_commit(Message::Stop);
     Ok(is_news)
+}
+
+/// Until this transaction has ended, and has told the worker, nobody else starts or stops it: messages keep the order of the
+/// commits.
+fn take_turns() {
+    lock::wait_for_transaction(Subject::Commanding);
 }
 
 /// `synapsor_pause()`: `false` when it was paused already.

@@ -13,7 +13,7 @@ use crate::error::ExtensionError;
 use crate::ledger::outbox::Which;
 use crate::log;
 use crate::pg::transactions::WorkersTransactions;
-use crate::pg::{background, clock, reload};
+use crate::pg::{background, clock, lock, reload};
 use crate::rounds::{Batches, MAX_ROUNDS, Rounds};
 use crate::settings::Settings;
 
@@ -27,7 +27,7 @@ const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// The longest that reports wait for the rest of a list.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
-/// The longest that a list keeps the worker from looking up.
+/// The longest that a backlog keeps the worker from looking up: settings, role and extension may be others by now.
 const LOOK_UP: Duration = Duration::from_secs(60);
 
 /// What became of a list.
@@ -44,6 +44,9 @@ impl Resident<'_> {
         let now = Instant::now();
         let mut has_changed = false;
         let owed = ready.agenda.next_report_in;
+        if owed.is_none() {
+            self.outbox.trouble = None;
+        }
         let is_due = owed.is_some_and(|wait| wait.is_zero()) && self.outbox.may_deliver(now);
         if ready.is_woken && owed.is_some() {
             has_changed = self.deliver(ready, Which::All);
@@ -97,7 +100,7 @@ impl Resident<'_> {
             let news = rounds.news(fetched, wanted);
             let is_last = news.as_ref().is_none_or(|news| news.is_complete);
             let worked = match news {
-                Some(news) => self.apply(ready, &news.fetched, &mut has_changed),
+                Some(news) => self.apply(ready, &news.fetched, start, &mut has_changed),
                 None => Ok(Worked::Off),
             };
             self.schedule.succeeded(start, ready.settings.poll_interval);
@@ -109,11 +112,15 @@ impl Resident<'_> {
                     return has_changed;
                 }
                 Err(error) => {
-                    self.show_trouble(&error);
+                    self.show_trouble(&error, ready.settings.poll_interval);
                     return has_changed;
                 }
             }
             if is_last {
+                return has_changed;
+            }
+            if start.elapsed() >= LOOK_UP {
+                self.schedule.wake();
                 return has_changed;
             }
         }
@@ -144,7 +151,12 @@ impl Resident<'_> {
 
     /// What kept a list from being applied: another session that is applying, a pause or a change since we looked. What it means is found
     /// out at the next look; until then nothing is hurried.
-    fn show_trouble(&mut self, error: &ExtensionError) {
+    fn show_trouble(&mut self, error: &ExtensionError, interval: Duration) {
+        if let ExtensionError::TransactionFailed(_) = error {
+            let (now, trouble) = (Instant::now(), Trouble::default());
+            self.schedule
+                .failed(now, interval, trouble, fastrand::f64());
+        }
         let text = with_hint(error);
         self.post.slot().show_error(&text, clock::now());
         self.show(State::BackingOff, &error.to_string(), &text);
@@ -174,10 +186,11 @@ impl Resident<'_> {
         &mut self,
         ready: &Ready,
         fetched: &Fetched,
+        start: Instant,
         has_changed: &mut bool,
     ) -> Result<Worked, ExtensionError> {
         let settings = &ready.settings;
-        let (start, mut reported_at) = (Instant::now(), Instant::now());
+        let mut reported_at = Instant::now();
         let mut owes_reports = false;
         let mut worked = Worked::Off;
         background::show_work("applying proposals");
@@ -194,7 +207,7 @@ impl Resident<'_> {
                 done.failed.iter().for_each(log_failure);
             }
             if owes_reports && reported_at.elapsed() >= REPORT_EVERY {
-                *has_changed |= self.deliver(ready, Which::Due);
+                self.deliver_if_it_is_time(ready);
                 owes_reports = false;
                 reported_at = Instant::now();
                 background::show_work("applying proposals");
@@ -207,9 +220,17 @@ impl Resident<'_> {
             ControlFlow::Continue(())
         });
         if owes_reports {
-            *has_changed |= self.deliver(ready, Which::Due);
+            self.deliver_if_it_is_time(ready);
         }
+        lock::release_what_was_left_behind();
         applied.map(|()| worked)
+    }
+
+    /// Unless deliveries have been broken off just now.
+    fn deliver_if_it_is_time(&mut self, ready: &Ready) {
+        if self.outbox.may_deliver(Instant::now()) {
+            self.deliver(ready, Which::Due);
+        }
     }
 
     /// Says whether the ledger has changed by it.

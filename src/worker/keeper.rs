@@ -79,7 +79,7 @@ impl Keeper {
         let nobody = pg_sys::InvalidOid;
         let mut bad_news = None;
         let why = slot.why_left();
-        slot.learn_from_the_end(why == Leave::Unexpectedly);
+        slot.learn_from_the_end(why == Leave::Unexpectedly && !slot.is_stopped());
         let (role, not_before) = match why {
             Leave::RoleFound(role) => (role, None),
             // Not faster than once a second, should it be replaced again and again.

@@ -138,8 +138,10 @@ impl Launcher {
 
     /// Takes on the databases that are wanted and there, and gives up the others.
     fn follow(&mut self) {
-        let existing = within(&WorkersTransactions, || Ok::<_, ()>(databases::all()));
-        let existing = existing.unwrap_or_default();
+        let look = || within(&WorkersTransactions, || Ok::<_, ()>(databases::all()));
+        let Ok(Ok(existing)) = recovery::run(look) else {
+            return;
+        };
         let wanted: Vec<Database> = match &self.wanted {
             Wanted::One(oid) => existing.into_iter().filter(|d| d.oid == *oid).collect(),
             Wanted::Settings => self.named(existing),

@@ -64,7 +64,7 @@ impl Outbox {
         let sent = tally.delivered + tally.rejected + tally.postponed;
         if tally.postponed > 0 {
             self.trouble.clone_from(&tally.last_error);
-        } else if tally.delivered > 0 {
+        } else if tally.delivered + tally.rejected > 0 {
             self.trouble = None;
         }
         if tally.unsent > 0 {

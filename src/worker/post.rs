@@ -29,7 +29,8 @@ impl Post {
     pub fn take(roster: u32, slot: usize, launcher: i32) -> Option<Self> {
         let Some(roster) = roster::open(roster) else {
             // Where it is still there, it has a library that was replaced since; so let it start anew with ours.
-            Process::find(launcher).iter().for_each(Process::terminate);
+            let launcher = Process::find(launcher).filter(|process| !process.is_connected());
+            launcher.iter().for_each(Process::terminate);
             return None;
         };
         let only_worker = wait_for_lock();
@@ -59,11 +60,15 @@ impl Post {
     }
 }
 
-/// A proposal whose code ends the worker (a trigger that terminates its own backend) is known by what it leaves behind: the key in the
+/// A proposal whose code ends the worker, or cancels it (a trigger that terminates its own backend), is known by what it leaves behind: the key in the
 /// roster. The second time its try is written down as a failed one, and the others get their turn.
 impl Watch for Post {
     fn trying(&self, key: Option<&str>) {
         self.slot().note_trying(key.map_or(0, fingerprint));
+    }
+
+    fn interrupted(&self) {
+        self.slot().learn_from_the_end(true);
     }
 
     fn objection(&self, key: &str) -> Option<Failure> {

@@ -32,6 +32,9 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How often it looks whether what is missing is there now.
 const LOOK_WHILE_IDLE: Duration = Duration::from_secs(1);
 
+/// How long it waits for its role to be the right one, which another process may know better.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Asks the postmaster for a worker.
 pub fn request(
     database: pg_sys::Oid,
@@ -89,6 +92,7 @@ pub enum Turn {
 pub struct Resident<'a> {
     pub(super) post: &'a Post,
     role: pg_sys::Oid,
+    started: Instant,
     pub(super) schedule: Schedule,
     /// When the last poll began.
     pub(super) polled_at: Instant,
@@ -141,6 +145,7 @@ impl<'a> Resident<'a> {
         Resident {
             post,
             role,
+            started: Instant::now(),
             schedule: Schedule::default(),
             polled_at: Instant::now(),
             announcer: Announcer::default(),
@@ -238,7 +243,11 @@ impl<'a> Resident<'a> {
         match ApplyRole::for_worker(settings.applying.apply_role.as_deref()) {
             Ok(role) if role == self.role => self.was_right = true,
             _ if self.was_right => return Err(Obstacle::replaced("another synapsor.apply_role")),
-            _ => {
+            Err(error) => return Err(error.into()),
+            Ok(_) if self.started.elapsed() > PATIENCE => {
+                return Err(Obstacle::replaced("to look for its role again"));
+            }
+            Ok(_) => {
                 let role = role_name(self.role);
                 return Err(ExtensionError::ApplyRoleAmbiguous { role }.into());
             }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use pgrx::pg_sys;
 use synapsor_core::announcer::Announcer;
 
-use crate::apply::ApplyRole;
+use crate::apply::{ApplyRole, Failure};
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
 use crate::log;
@@ -55,7 +55,12 @@ pub fn run(post: &Post) -> Leave {
             // So that the log has a line for what the change led to.
             announcer = Announcer::default();
         }
-        let look = match within(&WorkersTransactions, look) {
+        let looked = recovery::run(|| within(&WorkersTransactions, look));
+        let looked = looked.unwrap_or_else(|error| {
+            let failure = Failure::of_sqlstate(&error.sqlstate, "");
+            Err(ExtensionError::TransactionFailed(failure.error))
+        });
+        let look = match looked {
             Ok(look) => look,
             Err(error) => Look {
                 own_defaults: defaults_before.unwrap_or_default(),
@@ -78,20 +83,21 @@ pub fn run(post: &Post) -> Leave {
     }
 }
 
-/// In a transaction.
+/// In a transaction. What is compared with later looks, and handed over, is read before anything that can wait.
 fn look() -> Result<Look, ExtensionError> {
-    let is_stopped = match Ledger::open() {
-        Ok(ledger) => ledger.standing()?.stopped.is_some(),
-        // Without the extension nobody has stopped anything.
-        Err(_) => false,
-    };
+    let own_defaults = defaults::now(identity::session_role());
     let role = ApplyRole::for_worker(settings::apply_role().as_deref());
     let role = role.map(|oid| Role {
         oid,
         defaults: defaults::now(oid),
     });
+    let is_stopped = match Ledger::open() {
+        Ok(ledger) => ledger.standing()?.stopped.is_some(),
+        // Without the extension nobody has stopped anything.
+        Err(_) => false,
+    };
     Ok(Look {
-        own_defaults: defaults::now(identity::session_role()),
+        own_defaults,
         is_stopped,
         role,
     })

@@ -35,7 +35,11 @@ fn assert_ends_at_once(stage: &Stage, call: Background, asked: Instant, sqlstate
     let (ended, result) = call.end();
     let took = ended - asked;
     assert!(took < AT_ONCE, "it took {took:?}");
-    assert_eq!(Told::by(result).sqlstate, sqlstate);
+    // A client may find that the connection is closed before it has read why.
+    let is_told = !result.as_ref().is_err_and(postgres::Error::is_closed);
+    if is_told || sqlstate != "57P01" {
+        assert_eq!(Told::by(result).sqlstate, sqlstate);
+    }
     assert_eq!((stage.tickets("closed"), stage.ledger("true")), (0, 0));
     stage.simulator.clear_faults();
     stage.poll();

@@ -1,7 +1,9 @@
 //! The resident worker: nothing to call.
 
+use simulated_control_plane::{Endpoint, Fault, Rule};
 use synapsor_testbed::{Cluster, Proposal, wait_for};
 
+use crate::background::Background;
 use crate::stage::{PATIENCE, Stage, close};
 use crate::workers::preloaded;
 
@@ -78,4 +80,99 @@ fn a_proposal_that_spoils_its_transaction_keeps_nobody_from_his_turn() {
         .database
         .execute("DROP TRIGGER spoil ON synapsor.ledger");
     stage.wait_for_applied(3);
+}
+
+/// An update whose table's triggers do this on behalf of whoever applies it.
+fn with_trigger(stage: &Stage, table: &str, body: &str) -> Proposal {
+    stage.database.execute(&format!(
+        "CREATE TABLE {table} (LIKE tickets INCLUDING ALL);
+         INSERT INTO {table} SELECT * FROM tickets;
+         GRANT SELECT, UPDATE (status) ON {table} TO writer;
+         CREATE FUNCTION {table}() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN PERFORM {body}; RETURN NEW; END';
+         CREATE TRIGGER t BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {table}();"
+    ));
+    Proposal::update(table)
+        .id(&format!("wrp_{table}"))
+        .key("id", 1)
+        .change("status", "closed")
+}
+
+#[test]
+fn a_proposal_whose_trigger_cancels_the_worker_keeps_nobody_from_his_turn() {
+    let stage = Stage::new();
+    stage.database.set("synapsor.poll_interval", "100ms");
+    stage.database.set("synapsor.max_attempts", 1);
+    let cancels = with_trigger(&stage, "cancelled", "pg_cancel_backend(pg_backend_pid())");
+    stage
+        .simulator
+        .add_proposals([cancels, close(1), close(2)])
+        .unwrap();
+    stage.start_worker();
+    stage.wait_for_applied(2);
+    wait_for("it is given up", PATIENCE, || {
+        stage.ledger("status = 'failed' AND error = 'WRITEBACK_WORKER_ENDED'") == 1
+    });
+}
+
+#[test]
+fn an_advisory_lock_that_a_trigger_takes_does_not_stay_with_the_worker() {
+    let stage = Stage::new();
+    let locks = with_trigger(
+        &stage,
+        "locking",
+        "pg_advisory_lock(7), pg_advisory_lock(7)",
+    );
+    stage.approve(locks);
+    stage.start_worker();
+    stage.wait_for_applied(1);
+    wait_for("the lock is free", PATIENCE, || {
+        stage.database.value("SELECT pg_try_advisory_lock(7)")
+    });
+    stage.running_worker();
+}
+
+/// The lock on a row has numbers in the same places as ours: its page and its place in it.
+#[test]
+fn a_lock_on_a_row_is_not_taken_for_a_worker() {
+    let stage = Stage::new();
+    stage
+        .database
+        .execute("CREATE TABLE innocent AS SELECT g AS id, 0 AS n FROM generate_series(1, 3000) g");
+    for page in [4, 6] {
+        let update = format!("UPDATE innocent SET n = n + 1 WHERE ctid = '({page},83)'");
+        let mut holder = stage.database.connect();
+        let mut transaction = holder.transaction().unwrap();
+        assert_eq!(transaction.execute(&update, &[]).unwrap(), 1);
+        let waiter = Background::run_in(stage.database.connect(), &update);
+        waiter.wait_until_blocked(&stage);
+        assert_eq!(stage.status().worker_pid(), None);
+        stage.operator().run("SELECT synapsor_stop_worker()");
+        assert!(!waiter.has_ended());
+        stage.start_worker();
+        stage.operator().run("SELECT synapsor_stop_worker()");
+        wait_for("the worker has left", PATIENCE, || {
+            stage.workers().is_empty()
+        });
+        transaction.rollback().unwrap();
+        waiter.end().1.unwrap();
+    }
+}
+
+#[test]
+fn a_report_that_somebody_else_has_delivered_is_no_trouble_any_more() {
+    let stage = Stage::new();
+    stage.database.set("synapsor.poll_interval", "100ms");
+    stage
+        .simulator
+        .inject(Rule::on(Endpoint::Report, Fault::status(503)));
+    stage.approve_closing([1]);
+    stage.start_worker();
+    let says = |text: &str| stage.status().reason().contains(text);
+    wait_for("it says so", PATIENCE, || says("reports are not accepted"));
+    stage.simulator.clear_faults();
+    stage.operator().report();
+    wait_for("it says so no more", PATIENCE, || {
+        !says("reports are not accepted") && says("polling")
+    });
 }
