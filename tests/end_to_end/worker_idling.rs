@@ -154,6 +154,7 @@ fn an_hour_of_idling_takes_no_transaction_id_no_log_no_memory_and_next_to_no_tim
         );
         let polls = (polls_after[n] - polls_before[n]) as u32;
         let of_each = (after.processor - before.processor) / polls;
+        eprintln!("{of_each:?} of processor time for each poll");
         assert!(of_each < A_POLL, "{of_each:?} for each poll");
         assert_eq!(stage.running_worker(), workers[n]);
         assert_eq!(stage.logged(&cluster).len(), 2, "it started, and it runs");
