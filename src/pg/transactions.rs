@@ -29,15 +29,7 @@ pub fn within<T, E>(
     transactions: &dyn Transactions,
     step: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, E> {
-    transactions.begin();
-    let scratch = Scratch::open();
-    let result = step();
-    drop(scratch);
-    match &result {
-        Ok(_) => transactions.commit(),
-        Err(_) => transactions.abort(),
-    }
-    result
+    run(transactions, step, |transactions| transactions.commit())
 }
 
 /// As [`within`], for a step that only reads, and locks for as long as that takes, unless the transaction is the caller's.
@@ -45,12 +37,22 @@ pub fn reading_within<T, E>(
     transactions: &dyn Transactions,
     step: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, E> {
+    run(transactions, step, |transactions| {
+        transactions.end_reading();
+    })
+}
+
+fn run<T, E>(
+    transactions: &dyn Transactions,
+    step: impl FnOnce() -> Result<T, E>,
+    end: impl FnOnce(&dyn Transactions),
+) -> Result<T, E> {
     transactions.begin();
     let scratch = Scratch::open();
     let result = step();
     drop(scratch);
     match &result {
-        Ok(_) => transactions.end_reading(),
+        Ok(_) => end(transactions),
         Err(_) => transactions.abort(),
     }
     result

@@ -1,12 +1,12 @@
 //! A control plane that hangs holds nobody up.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use simulated_control_plane::{Endpoint, Fault, Rule};
-use synapsor_testbed::{Cluster, ClusterOptions, wait_for};
+use synapsor_testbed::{ClusterOptions, wait_for};
 
 use crate::background::{Background, timed};
+use crate::slow_resolver::cluster_with_a_slow_resolver;
 use crate::stage::{PATIENCE, SHARED, Stage, Told};
 
 const POLL: &str = "SELECT synapsor_poll_once()";
@@ -205,42 +205,9 @@ fn a_session_is_fit_for_use_after_a_cancel() {
     assert_eq!(operator.poll()["count"], 3);
 }
 
-/// A library that makes the server's look-up of one name take a minute.
-const SLOW_RESOLVER: &str = r#"
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <netdb.h>
-#include <string.h>
-#include <unistd.h>
-int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result) {
-    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
-        dlsym(RTLD_NEXT, "getaddrinfo");
-    if (node && strcmp(node, "hung.example") == 0)
-        sleep(60);
-    return real(node, service, hints, result);
-}
-"#;
-
-/// A server for which `hung.example` takes a minute to look up.
-fn cluster_with_a_slow_resolver() -> Cluster {
-    let mut cluster = Cluster::start(ClusterOptions::default());
-    let source = cluster.file("resolver.c", SLOW_RESOLVER, 0o644);
-    let library = cluster.socket_directory().join("resolver.so");
-    let mut compile = Command::new("cc");
-    compile
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(source)
-        .arg("-ldl");
-    assert!(compile.status().unwrap().success());
-    cluster.set_variable("LD_PRELOAD", library.to_str().unwrap());
-    cluster.restart(synapsor_testbed::Shutdown::Fast);
-    cluster
-}
-
 #[test]
 fn a_name_server_that_hangs_holds_nobody_up_either() {
-    let cluster = cluster_with_a_slow_resolver();
+    let cluster = cluster_with_a_slow_resolver(ClusterOptions::default());
     let stage = Stage::on(&cluster);
     stage
         .database

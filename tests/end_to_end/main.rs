@@ -20,6 +20,7 @@ mod privileges;
 mod procedure;
 mod repeated_keys;
 mod report_faults;
+mod slow_resolver;
 mod stage;
 mod standby;
 mod synchronous;

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use simulated_control_plane::{Endpoint, Fault, Rule, RuleId, Status};
 use synapsor_testbed::{Cluster, Shutdown, wait_for};
 
+use crate::slow_resolver::cluster_with_a_slow_resolver;
 use crate::stage::{Operator, PATIENCE, Stage, Told};
-use crate::workers::{A_SECOND, cluster_with_a_slow_resolver, preloaded};
+use crate::workers::{A_SECOND, preloaded};
 
 const STOP: &str = "SELECT synapsor_stop_worker()";
 const START: &str = "SELECT synapsor_start_worker()";
