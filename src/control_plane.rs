@@ -9,18 +9,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use synapsor_core::api_key::ApiKey;
 use synapsor_core::control_plane::{
-    Acceptance, BaseUrl, Client, Config, ControlPlaneError, Listing, SourceError, SourceResolver,
-    deliver,
+    Acceptance, Client, ControlPlaneError, ControlPlaneSettings, Fetched, SourceError,
+    SourceResolver, deliver,
 };
-use synapsor_core::listed::{Listed, Ours};
 use synapsor_core::report::Report;
 
 use crate::error::ExtensionError;
 use crate::pg::off_thread;
-use crate::settings::ControlPlaneSettings;
 
 /// The environment variable of the server that holds the key where no file is set.
 const KEY_VARIABLE: &str = "SYNAPSOR_API_KEY";
+
+/// What we call ourselves in requests.
+const PRODUCT: &str = concat!("synapsor_writeback/", env!("CARGO_PKG_VERSION"));
 
 /// What this backend keeps from one call to the next.
 static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
@@ -54,8 +55,6 @@ impl ControlPlane {
     /// Reads the key and makes, or takes up again, the client. Nothing is sent.
     pub fn open(settings: &ControlPlaneSettings) -> Result<Self, ExtensionError> {
         let key = api_key(settings)?;
-        let base_url = BaseUrl::parse(&settings.base_url, settings.allow_insecure_http)
-            .map_err(ExtensionError::BaseUrl)?;
         let read =
             |path: &String| fs::read(path).map_err(|error| ExtensionError::CaFile(error.kind()));
         let ca_pem = settings.ca_file.as_ref().map(read).transpose()?;
@@ -63,7 +62,7 @@ impl ControlPlane {
             settings: settings.clone(),
             ca_pem,
         };
-        let client = client(made, base_url)?;
+        let client = client(made)?;
         Ok(ControlPlane {
             client,
             key,
@@ -73,16 +72,19 @@ impl ControlPlane {
 
     /// The approved proposals of our source, at most `max_proposals`, and the source's id.
     pub fn fetch(&self, max_proposals: usize) -> Result<Fetched, ExtensionError> {
-        if !self.settings.names_a_source() {
-            return Err(ExtensionError::SourceNotConfigured);
-        }
+        let ours = self.settings.our_source("postgres");
+        let ours = ours.ok_or(ExtensionError::SourceNotConfigured)?;
         let this = self.clone();
-        let mut sources = kept()
+        let mut names = kept()
             .as_ref()
             .map(|kept| kept.sources.clone())
             .unwrap_or_default();
-        let (fetched, sources) =
-            off_thread::run(move |_| (this.list(&mut sources, max_proposals), sources))?;
+        let (fetched, sources) = off_thread::run(move |_| {
+            let fetched = this
+                .client
+                .fetch_approved(&this.key, &ours, &mut names, max_proposals);
+            (fetched, names)
+        })?;
         if let Some(kept) = kept().as_mut() {
             kept.sources = sources;
         }
@@ -111,49 +113,6 @@ impl ControlPlane {
         })?;
         Ok(answers)
     }
-
-    /// On the helper thread: our source's id, then the pages of its list.
-    fn list(
-        &self,
-        sources: &mut SourceResolver,
-        max_proposals: usize,
-    ) -> Result<Fetched, SourceError> {
-        let project = self.settings.project_id.as_deref();
-        match (&self.settings.source_id, &self.settings.source_name) {
-            (None, Some(name)) => sources.call(&self.client, &self.key, project, name, |id| {
-                self.list_source(id, max_proposals)
-            }),
-            (id, _) => Ok(self.list_source(id.as_deref().unwrap_or_default(), max_proposals)?),
-        }
-    }
-
-    fn list_source(
-        &self,
-        source_id: &str,
-        max_proposals: usize,
-    ) -> Result<Fetched, ControlPlaneError> {
-        let ours = Ours {
-            kind: "postgres",
-            source_id: Some(source_id.to_owned()),
-        };
-        let project = self.settings.project_id.as_deref();
-        let mut proposals = Vec::new();
-        for page in Listing::new(&self.client, &self.key, &ours, project, max_proposals) {
-            proposals.extend(page?);
-        }
-        Ok(Fetched {
-            source_id: source_id.to_owned(),
-            proposals,
-        })
-    }
-}
-
-/// What the list had.
-pub struct Fetched {
-    /// Our source's id.
-    pub source_id: String,
-    /// Its elements, in order.
-    pub proposals: Vec<Listed>,
 }
 
 fn api_key(settings: &ControlPlaneSettings) -> Result<ApiKey, ExtensionError> {
@@ -168,18 +127,12 @@ fn api_key(settings: &ControlPlaneSettings) -> Result<ApiKey, ExtensionError> {
 
 /// The kept client, when it was made from the same configuration, else a new one. Its threads are started from a
 /// helper thread, so that none of them takes Postgres's signals.
-fn client(made: Made, base_url: BaseUrl) -> Result<Client, ExtensionError> {
+fn client(made: Made) -> Result<Client, ExtensionError> {
     if let Some(kept) = kept().as_ref().filter(|kept| kept.made == made) {
         return Ok(kept.client.clone());
     }
-    let config = Config {
-        base_url,
-        connect_timeout: made.settings.connect_timeout,
-        request_timeout: made.settings.request_timeout,
-        max_response_size: made.settings.max_response_size as usize,
-        ca_pem: made.ca_pem.clone(),
-        user_agent: concat!("synapsor_writeback/", env!("CARGO_PKG_VERSION")).to_owned(),
-    };
+    let config = made.settings.config(made.ca_pem.clone(), PRODUCT);
+    let config = config.map_err(ExtensionError::BaseUrl)?;
     let client = off_thread::run(move |_| Client::new(&config))?.map_err(ExtensionError::Client)?;
     *kept() = Some(Kept {
         made,

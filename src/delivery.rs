@@ -2,45 +2,17 @@
 
 use std::time::Duration;
 
-use synapsor_core::control_plane::{Acceptance, ControlPlaneError, Disposition};
-use synapsor_core::retry::Backoff;
-use synapsor_core::schedule::SLOW;
+use synapsor_core::outbox::{Mark, Owed, Sent, Tally, Which};
 
 use crate::control_plane::ControlPlane;
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
-use crate::ledger::outbox::{Mark, Owed, Sent, Which};
 use crate::log;
 use crate::pg::transactions::{Transactions, reading_within, within};
 use crate::pg::{durable, latch};
 
 /// Reports taken at a time.
 const ROUND: usize = 500;
-
-/// What a delivery did.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    /// Reports that were accepted.
-    pub delivered: usize,
-    /// Reports that the control plane refused for good.
-    pub rejected: usize,
-    /// Reports that were sent and not accepted, or not sent because the others fared badly.
-    pub postponed: usize,
-    /// Of these, reports that were not sent: they are still due.
-    pub unsent: usize,
-    /// The last error.
-    pub last_error: Option<String>,
-}
-
-impl Tally {
-    fn add(&mut self, more: Tally) {
-        self.delivered += more.delivered;
-        self.rejected += more.rejected;
-        self.postponed += more.postponed;
-        self.unsent += more.unsent;
-        self.last_error = more.last_error.or(self.last_error.take());
-    }
-}
 
 /// Delivers what is owed, each report once. No transaction of ours is open while it waits for answers, unless it is the
 /// caller's.
@@ -62,14 +34,12 @@ pub fn deliver(
         let reports = owed.iter().map(|owed| owed.report.clone()).collect();
         let answers = control_plane.deliver(reports)?;
         let unsent = owed.len() - answers.len();
-        let marks: Vec<_> = answers
-            .into_iter()
-            .map(|(n, answer)| mark(&owed[n], answer, &mut tally))
-            .collect();
+        let mark = |(n, answer): (usize, _)| owed[n].mark(answer, fastrand::f64());
+        let marks: Vec<_> = answers.into_iter().map(mark).collect();
+        count(&marks, &owed, &mut tally);
         within(transactions, || Ledger::open()?.mark(&marks))?;
         if unsent > 0 {
-            tally.postponed += unsent;
-            tally.unsent += unsent;
+            tally.leave(unsent);
             return Ok(tally);
         }
         tried.extend(owed.into_iter().map(|owed| owed.key));
@@ -121,49 +91,20 @@ fn take(which: Which, tried: &[String]) -> Result<Vec<Owed>, ExtensionError> {
     }
 }
 
-fn mark(owed: &Owed, answer: Result<Acceptance, ControlPlaneError>, tally: &mut Tally) -> Mark {
-    let state = match answer {
-        Ok(_) => {
-            tally.delivered += 1;
-            Sent::Delivered
+fn count(marks: &[Mark], owed: &[Owed], tally: &mut Tally) {
+    for mark in marks {
+        tally.count(mark);
+        if let Sent::Rejected { error } = &mark.state {
+            log_rejection(mark, owed, error);
         }
-        Err(error) => {
-            tally.last_error = Some(error.to_string());
-            postpone_or_reject(owed, &error, tally)
-        }
-    };
-    Mark {
-        key: owed.key.clone(),
-        proposal_id: owed.report.proposal_id.clone(),
-        state,
     }
 }
 
-fn postpone_or_reject(owed: &Owed, error: &ControlPlaneError, tally: &mut Tally) -> Sent {
-    let attempt = u32::try_from(owed.attempts + 1).unwrap_or(u32::MAX);
-    let backoff = |after| {
-        Backoff::default()
-            .delay_after(attempt, fastrand::f64(), after)
-            .as_secs_f64()
-    };
-    let again_in = match error.disposition() {
-        Disposition::Rejected => {
-            tally.rejected += 1;
-            log::warn(format_args!(
-                "the control plane refused the report of proposal {}, which stays {} here: {error}",
-                owed.report.proposal_id.escape_debug(),
-                owed.report.status().as_str(),
-            ));
-            return Sent::Rejected {
-                error: error.to_string(),
-            };
-        }
-        Disposition::Retry { after } => backoff(after),
-        Disposition::Key | Disposition::Unusable => backoff(None).max(SLOW.as_secs_f64()),
-    };
-    tally.postponed += 1;
-    Sent::Pending {
-        again_in,
-        error: error.to_string(),
-    }
+fn log_rejection(mark: &Mark, owed: &[Owed], error: &str) {
+    let owed = owed.iter().find(|owed| owed.key == mark.key);
+    let status = owed.map_or("decided", |owed| owed.report.status().as_str());
+    log::warn(format_args!(
+        "the control plane refused the report of proposal {}, which stays {status} here: {error}",
+        mark.proposal_id.escape_debug(),
+    ));
 }

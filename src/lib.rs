@@ -4,7 +4,7 @@
 //! functions, procedure   the SQL surface
 //! poll                   one poll: deliver, fetch, apply, record
 //! control_plane          fetching and reporting, off the main thread
-//! rounds, batch          a backlog in batches; listed proposals against the ledger
+//! batches, batch         a backlog in batches; listed proposals against the ledger
 //! apply                  one proposal: one guarded statement in a subtransaction
 //! ledger                 what was decided, and which reports are owed
 //! delivery               reports, after the commit
@@ -17,6 +17,7 @@
 
 mod apply;
 mod batch;
+mod batches;
 mod control_plane;
 mod delivery;
 mod error;
@@ -26,7 +27,6 @@ mod log;
 mod pg;
 mod poll;
 mod procedure;
-mod rounds;
 mod settings;
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;

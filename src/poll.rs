@@ -4,15 +4,17 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use synapsor_core::control_plane::Fetched;
+use synapsor_core::judgement::Retry;
+use synapsor_core::outbox::{Tally, Which};
 
 use crate::apply::watch::Unwatched;
 use crate::apply::{Applier, ApplyRole};
-use crate::batch::{Batch, Done, Retry};
-use crate::control_plane::{ControlPlane, Fetched};
-use crate::delivery::{self, Tally};
+use crate::batch::{Batch, Done};
+use crate::control_plane::ControlPlane;
+use crate::delivery;
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
-use crate::ledger::outbox::Which;
 use crate::pg::lock::{self, Subject};
 use crate::pg::transactions::CallersTransaction;
 use crate::pg::{latch, xact};

@@ -4,18 +4,20 @@
 use std::ops::ControlFlow;
 
 use pgrx::pg_sys;
+use synapsor_core::outbox::Tally;
+use synapsor_core::rounds::{MAX_ROUNDS, Rounds};
 
 use crate::apply::ApplyRole;
 use crate::apply::watch::Unwatched;
+use crate::batches::Batches;
 use crate::control_plane::ControlPlane;
-use crate::delivery::{self, Tally};
+use crate::delivery;
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
 use crate::log;
 use crate::pg::lock::{self, Subject};
 use crate::pg::transactions::{ProceduresTransactions, Transactions, within};
 use crate::poll::{self, Polling};
-use crate::rounds::{Batches, MAX_ROUNDS, Rounds};
 use crate::settings::Settings;
 
 /// Delivers, fetches, applies and reports until a listing has nothing new.

@@ -3,11 +3,11 @@
 pub mod defaults;
 mod definitions;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pgrx::guc::GucSetting;
+use synapsor_core::control_plane::ControlPlaneSettings;
 use synapsor_core::outcome::Policy;
 
 use crate::error::ExtensionError;
@@ -33,33 +33,6 @@ pub struct Settings {
     pub batch_size: usize,
     /// `synapsor.ledger_retention`; `None` keeps everything.
     pub ledger_retention: Option<Duration>,
-}
-
-/// See [`Settings::control_plane`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-pub struct ControlPlaneSettings {
-    /// `synapsor.base_url`
-    pub base_url: String,
-    /// `synapsor.allow_insecure_http`
-    pub allow_insecure_http: bool,
-    /// `synapsor.api_key_file`
-    pub api_key_file: Option<String>,
-    /// `synapsor.source_name`
-    pub source_name: Option<String>,
-    /// `synapsor.source_id`
-    pub source_id: Option<String>,
-    /// `synapsor.project_id`
-    pub project_id: Option<String>,
-    /// `synapsor.ca_file`
-    pub ca_file: Option<String>,
-    /// `synapsor.request_timeout`
-    pub request_timeout: Duration,
-    /// `synapsor.connect_timeout`
-    pub connect_timeout: Duration,
-    /// `synapsor.max_response_size`, in bytes.
-    pub max_response_size: u64,
-    /// `synapsor.report_concurrency`
-    pub report_concurrency: usize,
 }
 
 /// See [`Settings::applying`].
@@ -94,7 +67,7 @@ impl Settings {
         }
         let retention = LEDGER_RETENTION.get();
         Ok(Settings {
-            control_plane: ControlPlaneSettings::now(),
+            control_plane: control_plane(),
             applying: ApplySettings::now(),
             poll_interval: Duration::from_millis(count(&POLL_INTERVAL) as u64),
             max_proposals: count(&MAX_PROPOSALS),
@@ -102,37 +75,6 @@ impl Settings {
             batch_size: count(&BATCH_SIZE),
             ledger_retention: (retention > 0).then(|| Duration::from_secs(retention as u64 * 60)),
         })
-    }
-}
-
-impl ControlPlaneSettings {
-    /// A number that tells these settings from others, within one build of the library.
-    pub fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
-        hasher.finish()
-    }
-
-    /// True when they say which source we are.
-    pub fn names_a_source(&self) -> bool {
-        self.source_id.is_some() || self.source_name.is_some()
-    }
-
-    /// Reads them as they are now.
-    pub fn now() -> Self {
-        ControlPlaneSettings {
-            base_url: value(&BASE_URL).unwrap_or_default(),
-            allow_insecure_http: ALLOW_INSECURE_HTTP.get(),
-            api_key_file: value(&API_KEY_FILE),
-            source_name: value(&SOURCE_NAME),
-            source_id: value(&SOURCE_ID),
-            project_id: value(&PROJECT_ID),
-            ca_file: value(&CA_FILE),
-            request_timeout: Duration::from_millis(count(&REQUEST_TIMEOUT) as u64),
-            connect_timeout: Duration::from_millis(count(&CONNECT_TIMEOUT) as u64),
-            max_response_size: count(&MAX_RESPONSE_SIZE) as u64 * 1024,
-            report_concurrency: count(&REPORT_CONCURRENCY),
-        }
     }
 }
 
@@ -151,6 +93,23 @@ impl ApplySettings {
             advance_guard: ADVANCE_GUARD.get(),
             allow_cascade: ALLOW_CASCADE.get(),
         }
+    }
+}
+
+/// Whom we talk to and how, as it is set now.
+pub fn control_plane() -> ControlPlaneSettings {
+    ControlPlaneSettings {
+        base_url: value(&BASE_URL).unwrap_or_default(),
+        allow_insecure_http: ALLOW_INSECURE_HTTP.get(),
+        api_key_file: value(&API_KEY_FILE),
+        source_name: value(&SOURCE_NAME),
+        source_id: value(&SOURCE_ID),
+        project_id: value(&PROJECT_ID),
+        ca_file: value(&CA_FILE),
+        request_timeout: Duration::from_millis(count(&REQUEST_TIMEOUT) as u64),
+        connect_timeout: Duration::from_millis(count(&CONNECT_TIMEOUT) as u64),
+        max_response_size: count(&MAX_RESPONSE_SIZE) as u64 * 1024,
+        report_concurrency: count(&REPORT_CONCURRENCY),
     }
 }
 

@@ -3,7 +3,7 @@
 
 mod cascade;
 mod environment;
-mod failure;
+pub mod failure;
 pub mod role;
 mod statement;
 mod target;
@@ -13,7 +13,7 @@ pub mod watch;
 use std::cell::RefCell;
 
 use synapsor_core::builder;
-use synapsor_core::outcome::{ConflictReason, Guards, Status};
+pub use synapsor_core::decision::Decision;
 use synapsor_core::proposal::Proposal;
 
 use crate::pg::error::PgError;
@@ -25,47 +25,6 @@ use crate::settings::ApplySettings;
 pub use failure::Failure;
 pub use role::ApplyRole;
 use watch::Watch;
-
-/// What became of one proposal.
-#[derive(Clone, Debug)]
-pub struct Decision {
-    /// How it ended. `Retrying` for a transient failure; whether it is tried again, the ledger says.
-    pub status: Status,
-    /// Which guards its statement carried.
-    pub guards: Guards,
-    /// Whether the conflict column has another value since; `None` without a conflict guard or without success.
-    pub guard_advanced: Option<bool>,
-    /// Why no row was touched.
-    pub reason: Option<ConflictReason>,
-    /// Why it failed.
-    pub failure: Option<Failure>,
-}
-
-impl Decision {
-    /// A proposal that can't be applied at all.
-    pub fn failed(failure: Failure) -> Self {
-        Decision {
-            status: if failure.is_transient {
-                Status::Retrying
-            } else {
-                Status::Failed
-            },
-            guards: Guards::default(),
-            guard_advanced: None,
-            reason: None,
-            failure: Some(failure),
-        }
-    }
-
-    /// Rows changed: 1 when it was applied, else 0.
-    pub fn affected_rows(&self) -> u64 {
-        if self.status == Status::Applied {
-            builder::EXPECTED_ROW_COUNT
-        } else {
-            0
-        }
-    }
-}
 
 /// Applies proposals under the same settings and as the same role.
 pub struct Applier<'a> {
@@ -105,29 +64,14 @@ impl Applier<'_> {
         };
         let guards = statement.guards;
         if let Err(refusal) = self.settings.policy.check(&statement) {
-            return Decision {
-                guards,
-                ..Decision::failed(refusal.into())
-            };
+            return Decision::failed(refusal.into()).with_guards(guards);
         }
         let decision = match self.run(&statement, proposal) {
-            Ok(guard_advanced) => Decision {
-                status: Status::Applied,
-                guards,
-                guard_advanced,
-                reason: None,
-                failure: None,
-            },
-            Err(statement::NotApplied::Conflict(reason)) => Decision {
-                status: Status::Conflict,
-                guards,
-                guard_advanced: None,
-                reason: Some(reason),
-                failure: None,
-            },
+            Ok(guard_advanced) => Decision::applied(guard_advanced),
+            Err(statement::NotApplied::Conflict(reason)) => Decision::conflict(reason),
             Err(statement::NotApplied::Failed(failure)) => Decision::failed(failure),
         };
-        Decision { guards, ..decision }
+        decision.with_guards(guards)
     }
 
     fn run(
@@ -155,7 +99,7 @@ impl Applier<'_> {
         ran.unwrap_or_else(|error| {
             let column = column_at_work.borrow_mut().take();
             let is_our_limit = is_our_limit(&error);
-            let mut failure = Failure::of_error(error, column);
+            let mut failure = failure::of_error(error, column);
             if is_our_limit {
                 // Postgres says "due to user request", which would send people looking for that user.
                 let limit = self.settings.statement_timeout;

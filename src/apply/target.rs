@@ -3,7 +3,7 @@
 use synapsor_core::builder::{Param, Statement};
 use synapsor_core::refusal::{Code, Refusal};
 
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::value;
 use crate::pg::relation::{ColumnType, Relation};
 use crate::pg::spi::{Argument, Plan};
@@ -23,7 +23,7 @@ impl Target {
     pub fn open(statement: &Statement<'_>) -> Result<Self, Failure> {
         let name = format!("{}.{}", statement.schema, statement.table);
         let relation = Relation::open(statement.schema, statement.table)
-            .ok_or_else(|| Failure::of_sqlstate("42P01", &format!(", table {name}")))?;
+            .ok_or_else(|| failure::of_sqlstate("42P01", &[("table", Some(&name))]))?;
         let target = Target { relation, name };
         match relation.kind() {
             b'r' | b'p' | b'v' => target.require_durable(relation)?,
@@ -75,7 +75,7 @@ impl Target {
     pub fn column(&self, name: &str) -> Result<ColumnType, Failure> {
         self.relation
             .column(name)
-            .ok_or_else(|| Failure::of_sqlstate("42703", &format!(", column {name}")))
+            .ok_or_else(|| failure::of_sqlstate("42703", &[("column", Some(name))]))
     }
 
     /// True when the current role may read a column, and values of its type can be compared.

@@ -8,7 +8,7 @@ use synapsor_core::builder::{Param, Role};
 use synapsor_core::json::{Json, Kind};
 use synapsor_core::refusal::{Code, Refusal};
 
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use crate::pg::relation::ColumnType;
 use crate::pg::spi::Argument;
 use crate::pg::types::{self, Shape};
@@ -26,7 +26,7 @@ pub fn argument(param: &Param<'_>, column: ColumnType) -> Result<Argument, Failu
     let text = text(param.value, types::shape(column.oid))
         .ok_or_else(|| Failure::from(Refusal::of(Code::ValueTypeMismatch, param.column)))?;
     let text = CString::new(text)
-        .map_err(|_| Failure::of_sqlstate("22021", &format!(", column {}", param.column)))?;
+        .map_err(|_| failure::of_sqlstate("22021", &[("column", Some(param.column))]))?;
     let not_exact = || Refusal::of(Code::ValueNotExact, param.column).into();
     if is_misread(param.value, &text, column.oid) {
         return Err(not_exact());

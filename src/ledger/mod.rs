@@ -14,6 +14,7 @@ use std::collections::HashMap;
 
 use pgrx::spi::SpiClient;
 use pgrx::{Spi, pg_sys};
+use synapsor_core::ledger::Entry;
 use synapsor_core::outcome::Status;
 
 use crate::error::ExtensionError;
@@ -32,32 +33,6 @@ thread_local! {
 pub struct Ledger {
     oid: pg_sys::Oid,
     owner: pg_sys::Oid,
-}
-
-/// What the ledger knows of a key.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The digest of the content that was decided.
-    pub digest: String,
-    /// How it stands.
-    pub status: Status,
-    /// How often it was tried.
-    pub attempts: i32,
-    /// A retrying proposal whose time has come.
-    pub is_due: bool,
-    /// Its report was accepted, and long enough ago to be repeated although nobody asks: each time takes twice as long as the one before,
-    /// up to five minutes, so that a control plane that goes on listing what it has accepted is not reported to at full speed.
-    pub is_report_due: bool,
-    /// How its report stands; empty while retrying.
-    pub report_state: String,
-    /// Rows changed.
-    pub affected_rows: i64,
-    /// The operation.
-    pub operation: Option<String>,
-    /// Why no row was touched.
-    pub reason: Option<String>,
-    /// The error, as it was or will be reported.
-    pub error: Option<String>,
 }
 
 impl Ledger {

@@ -1,61 +1,12 @@
 //! The ledger as an outbox: which reports are owed, and what became of each after it was sent.
 
+use synapsor_core::outbox::{Mark, Owed, Sent, Which};
 use synapsor_core::outcome::Status;
-use synapsor_core::report::{Report, Verdict};
+use synapsor_core::report::Report;
 
 use super::Ledger;
 use crate::error::ExtensionError;
 use crate::pg::xact;
-
-/// A report that is owed.
-#[derive(Clone, Debug)]
-pub struct Owed {
-    /// The ledger's key.
-    pub key: String,
-    /// How often it was sent before.
-    pub attempts: i32,
-    /// What to send.
-    pub report: Report,
-}
-
-/// What became of a report.
-#[derive(Clone, Debug)]
-pub struct Mark {
-    /// The ledger's key.
-    pub key: String,
-    /// Whom the report was about.
-    pub proposal_id: String,
-    /// What to write down.
-    pub state: Sent,
-}
-
-/// What became of a report.
-#[derive(Clone, Debug)]
-pub enum Sent {
-    /// Accepted.
-    Delivered,
-    /// Refused for good.
-    Rejected {
-        /// The control plane's error, without secrets.
-        error: String,
-    },
-    /// Not accepted yet.
-    Pending {
-        /// Seconds until it is sent again.
-        again_in: f64,
-        /// Why.
-        error: String,
-    },
-}
-
-/// Which reports to take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// Those whose time has come.
-    Due,
-    /// All that are pending.
-    All,
-}
 
 impl Ledger {
     /// True when a report may be owed. Assigns no transaction id, so that asking costs nothing.
@@ -100,26 +51,15 @@ impl Ledger {
                 if xact::is_own_write(xmin.into()) {
                     continue;
                 }
-                let operation = row.get::<String>(6)?.unwrap_or_default();
                 let status: String = row.get(4)?.unwrap_or_default();
-                let verdict = match Status::parse(&status) {
-                    Some(Status::Applied) => Verdict::Applied {
-                        affected_rows: row.get::<i64>(5)?.unwrap_or_default().unsigned_abs(),
-                        operation,
-                    },
-                    Some(Status::Conflict) => Verdict::Conflict {
-                        operation,
-                        reason: row.get(7)?,
-                    },
-                    Some(Status::Failed) => Verdict::Failed {
-                        error: row.get(8)?.unwrap_or_default(),
-                    },
-                    _ => {
-                        return Err(ExtensionError::Ledger(format!(
-                            "a report of status {status}"
-                        )));
-                    }
-                };
+                let affected_rows = row.get::<i64>(5)?.unwrap_or_default();
+                let (operation, reason, error) = (row.get(6)?, row.get(7)?, row.get(8)?);
+                let verdict = Status::parse(&status).and_then(|status| {
+                    Owed::verdict(status, affected_rows, operation, reason, error)
+                });
+                let verdict = verdict.ok_or_else(|| {
+                    ExtensionError::Ledger(format!("a report of status {status}"))
+                })?;
                 owed.push(Owed {
                     key: row.get(1)?.unwrap_or_default(),
                     attempts: row.get(9)?.unwrap_or_default(),

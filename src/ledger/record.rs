@@ -1,63 +1,9 @@
 //! Writing decisions down, a batch in one statement.
 
-use synapsor_core::outcome::{Guards, Status};
+use synapsor_core::ledger::{Again, Row};
 
 use super::Ledger;
 use crate::error::ExtensionError;
-
-/// One row to write: a decision on a proposal that had none, or was being tried.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// The key.
-    pub key: String,
-    /// Whom the report is about.
-    pub proposal_id: String,
-    /// The proposal's own idempotency key.
-    pub idempotency_key: Option<String>,
-    /// The digest of its content.
-    pub digest: String,
-    /// The source that it came from.
-    pub source_id: Option<String>,
-    /// The schema that it names.
-    pub target_schema: Option<String>,
-    /// The table that it names.
-    pub target_table: Option<String>,
-    /// `update`, `insert` or `delete`.
-    pub operation: Option<String>,
-    /// How it stands.
-    pub status: Status,
-    /// Rows changed.
-    pub affected_rows: i64,
-    /// Which guards held.
-    pub guards: Guards,
-    /// Whether the conflict column has another value since.
-    pub guard_advanced: Option<bool>,
-    /// Why no row was touched.
-    pub reason: Option<String>,
-    /// The SQLSTATE of the error.
-    pub sqlstate: Option<String>,
-    /// The error as it is reported.
-    pub error: Option<String>,
-    /// Postgres's message and DETAIL.
-    pub error_detail: Option<String>,
-    /// How often it was tried.
-    pub attempts: i32,
-    /// The role it was applied as.
-    pub applied_as: String,
-    /// Seconds from now to the next attempt; for a proposal that is being tried, where the schedule moves.
-    pub next_attempt_in: Option<f64>,
-}
-
-/// A final row that the control plane lists again: its report is due once more.
-#[derive(Clone, Debug)]
-pub struct Again {
-    /// The key.
-    pub key: String,
-    /// The listed proposal's id.
-    pub proposal_id: String,
-    /// The listed proposal's own idempotency key.
-    pub idempotency_key: Option<String>,
-}
 
 impl Ledger {
     /// Writes a batch of decisions. The keys are distinct.

@@ -3,8 +3,8 @@
 #[pgrx::pg_schema]
 mod tests {
     use pgrx::prelude::*;
+    use synapsor_core::judgement::Retry;
 
-    use crate::batch::Retry;
     use crate::tests::change::{Change, close, insert, text};
     use crate::tests::shop::Shop;
 

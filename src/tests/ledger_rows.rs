@@ -5,12 +5,12 @@ mod tests {
     use std::time::Duration;
 
     use pgrx::prelude::*;
+    use synapsor_core::ledger::Row;
+    use synapsor_core::outbox::{Mark, Sent, Which};
     use synapsor_core::outcome::{Guards, Status};
 
     use crate::error::ExtensionError;
     use crate::ledger::Ledger;
-    use crate::ledger::outbox::{Mark, Sent, Which};
-    use crate::ledger::record::Row;
     use crate::tests::shop::Shop;
 
     fn row(shop: &Shop, id: &str, status: Status) -> Row {

@@ -68,7 +68,7 @@ mod tests {
     #[pg_test]
     fn what_a_trigger_gives_out_for_a_name_must_look_like_one() {
         let shop = with_secrets();
-        let long = "x".repeat(64);
+        let long = "x".repeat(65);
         for name in ["two\nlines", "", &long] {
             shop.run("DROP TABLE IF EXISTS loud; CREATE TABLE loud (id int)");
             shop.trigger(

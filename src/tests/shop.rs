@@ -3,6 +3,7 @@
 use pgrx::{FromDatum, IntoDatum, Spi};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use synapsor_core::judgement::Retry;
 use synapsor_core::listed::{Listed, Ours};
 use synapsor_core::outcome::Status;
 use synapsor_core::proposal::Proposal;
@@ -10,7 +11,7 @@ use synapsor_core::proposal::Proposal;
 use super::change::Change;
 use crate::apply::watch::Unwatched;
 use crate::apply::{Applier, ApplyRole, Decision};
-use crate::batch::{Batch, Done, Retry};
+use crate::batch::{Batch, Done};
 use crate::ledger::Ledger;
 use crate::settings::Settings;
 

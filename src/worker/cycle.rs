@@ -4,17 +4,18 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use synapsor_core::control_plane::Fetched;
+use synapsor_core::outbox::Which;
+use synapsor_core::rounds::{MAX_ROUNDS, Rounds};
 use synapsor_core::schedule::Trouble;
 
 use crate::batch::Done;
-use crate::control_plane::Fetched;
+use crate::batches::Batches;
 use crate::delivery;
 use crate::error::ExtensionError;
-use crate::ledger::outbox::Which;
 use crate::log;
 use crate::pg::transactions::WorkersTransactions;
 use crate::pg::{background, clock, lock, reload};
-use crate::rounds::{Batches, MAX_ROUNDS, Rounds};
 use crate::settings::Settings;
 
 use super::resident::{Ready, Resident, Turn};

@@ -6,6 +6,7 @@ use std::mem::ManuallyDrop;
 
 use pgrx::pg_sys;
 use pgrx::{PgXactCallbackEvent, register_xact_callback};
+use synapsor_core::control_plane::ControlPlaneSettings;
 
 use crate::control_plane::ControlPlane;
 use crate::delivery;
@@ -15,7 +16,7 @@ use crate::log;
 use crate::pg::lock::{self, Subject};
 use crate::pg::transactions::{WorkersTransactions, WorkersWaits, within};
 use crate::pg::{background, dsm};
-use crate::settings::ControlPlaneSettings;
+use crate::settings;
 
 use super::control;
 
@@ -157,5 +158,5 @@ fn settings(handle: u32) -> ControlPlaneSettings {
     let handed_over = (handle != 0).then(|| dsm::read(handle)).flatten();
     handed_over
         .and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or_else(ControlPlaneSettings::now)
+        .unwrap_or_else(settings::control_plane)
 }

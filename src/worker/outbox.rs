@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use synapsor_core::outbox::Tally;
+use synapsor_core::outbox::Which;
 use synapsor_core::retry::Backoff;
 
 use crate::control_plane::ControlPlane;
-use crate::delivery::{self, Tally};
+use crate::delivery;
 use crate::error::ExtensionError;
-use crate::ledger::outbox::Which;
 use crate::pg::background;
 use crate::pg::lock::{self, Subject};
 use crate::pg::transactions::WorkersTransactions;

@@ -7,7 +7,7 @@ use pgrx::pg_sys;
 use synapsor_core::announcer::Announcer;
 use synapsor_core::schedule::{Schedule, Trouble};
 
-use crate::apply::{ApplyRole, Failure};
+use crate::apply::{ApplyRole, failure};
 use crate::control_plane::ControlPlane;
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
@@ -268,7 +268,7 @@ impl<'a> Resident<'a> {
 
     /// An error of Postgres's ended the transaction. Its message may quote rows, so it is not repeated.
     fn survive(&mut self, error: &PgError) -> Duration {
-        let error = Failure::of_sqlstate(&error.sqlstate, "").error;
+        let error = failure::of_sqlstate(&error.sqlstate, &[]).error;
         let now = Instant::now();
         let trouble = Trouble::default();
         self.schedule

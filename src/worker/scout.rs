@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use pgrx::pg_sys;
 use synapsor_core::announcer::Announcer;
 
-use crate::apply::{ApplyRole, Failure};
+use crate::apply::{ApplyRole, failure};
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
 use crate::log;
@@ -57,7 +57,7 @@ pub fn run(post: &Post) -> Leave {
         }
         let looked = recovery::run(|| within(&WorkersTransactions, look));
         let looked = looked.unwrap_or_else(|error| {
-            let failure = Failure::of_sqlstate(&error.sqlstate, "");
+            let failure = failure::of_sqlstate(&error.sqlstate, &[]);
             Err(ExtensionError::TransactionFailed(failure.error))
         });
         let look = match looked {

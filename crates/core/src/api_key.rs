@@ -1,10 +1,10 @@
 //! The API key: kept out of every log, and read from a file that nobody else can read.
 
 use std::fmt;
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io;
 use std::path::Path;
+
+use crate::private_file::{self, PrivateFileError};
 
 /// The longest key, in bytes.
 pub const MAX_KEY_BYTES: usize = 4096;
@@ -38,16 +38,7 @@ impl ApiKey {
     /// # Errors
     /// An `API_KEY_FILE_…` code for the file, or one of [`ApiKey::parse`]'s for its content, which no error quotes.
     pub fn read_file(path: &Path, server_uid: u32) -> Result<Self, ApiKeyError> {
-        let file = open(path)?;
-        let metadata = file.metadata().map_err(ApiKeyError::FileUnreadable)?;
-        check_file(&metadata, server_uid)?;
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(ApiKeyError::FileUnreadable)?;
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(ApiKeyError::FileTooLarge);
-        }
+        let bytes = private_file::read(path, server_uid, MAX_FILE_BYTES)?;
         ApiKey::parse(str::from_utf8(&bytes).map_err(|_| ApiKeyError::Malformed)?)
     }
 
@@ -115,83 +106,15 @@ impl ApiKeyError {
     }
 }
 
-/// Opens without waiting, where the path is a pipe, and without passing the descriptor on to other programs (the standard
-/// library's default).
-fn open(path: &Path) -> Result<File, ApiKeyError> {
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path);
-    opened.map_err(|error| match error.raw_os_error() {
-        Some(libc::ENOENT | libc::ENOTDIR) => ApiKeyError::FileMissing,
-        Some(libc::ENXIO) => ApiKeyError::FileNotRegular,
-        _ => ApiKeyError::FileUnreadable(error),
-    })
-}
-
-/// Looks at the opened file, not at the path: in between, the path could have come to mean another file.
-fn check_file(metadata: &Metadata, server_uid: u32) -> Result<(), ApiKeyError> {
-    if !metadata.is_file() {
-        return Err(ApiKeyError::FileNotRegular);
-    }
-    check_rights(metadata.uid(), metadata.mode(), server_uid)?;
-    if metadata.len() > MAX_FILE_BYTES {
-        return Err(ApiKeyError::FileTooLarge);
-    }
-    Ok(())
-}
-
-/// Whose file it may be, and who else may have a right on it.
-fn check_rights(owner: u32, mode: u32, server_uid: u32) -> Result<(), ApiKeyError> {
-    const ROOT: u32 = 0;
-    let forbidden = match owner {
-        owner if owner == server_uid => 0o077,
-        ROOT => 0o037,
-        _ => return Err(ApiKeyError::FileOwner),
-    };
-    if mode & forbidden == 0 {
-        Ok(())
-    } else {
-        Err(ApiKeyError::FileExposed)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn code(owner: u32, mode: u32, server_uid: u32) -> Option<&'static str> {
-        check_rights(owner, mode, server_uid)
-            .err()
-            .map(|error| error.code())
-    }
-
-    #[test]
-    fn root_s_file_may_be_read_by_its_group_and_by_nobody_else() {
-        for mode in [0o640, 0o600, 0o440] {
-            assert_eq!(code(0, mode, 4321), None, "{mode:o}");
+impl From<PrivateFileError> for ApiKeyError {
+    fn from(error: PrivateFileError) -> Self {
+        match error {
+            PrivateFileError::Missing => ApiKeyError::FileMissing,
+            PrivateFileError::Unreadable(error) => ApiKeyError::FileUnreadable(error),
+            PrivateFileError::NotRegular => ApiKeyError::FileNotRegular,
+            PrivateFileError::Owner => ApiKeyError::FileOwner,
+            PrivateFileError::Exposed => ApiKeyError::FileExposed,
+            PrivateFileError::TooLarge => ApiKeyError::FileTooLarge,
         }
-        for mode in [0o660, 0o650, 0o644, 0o641, 0o604] {
-            assert_eq!(
-                code(0, mode, 4321),
-                Some("API_KEY_FILE_EXPOSED"),
-                "{mode:o}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_server_s_own_file_is_for_nobody_else() {
-        for mode in [0o600, 0o400] {
-            assert_eq!(code(4321, mode, 4321), None, "{mode:o}");
-        }
-        for mode in [0o640, 0o604, 0o620, 0o601] {
-            assert_eq!(
-                code(4321, mode, 4321),
-                Some("API_KEY_FILE_EXPOSED"),
-                "{mode:o}"
-            );
-        }
-        assert_eq!(code(77, 0o600, 4321), Some("API_KEY_FILE_OWNER"));
     }
 }

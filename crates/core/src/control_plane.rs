@@ -3,7 +3,9 @@
 //!
 //! ```text
 //! proposals, sources   what can be asked, in the contract's words
+//! approved             a poll's beginning: our source, its approved proposals
 //! listing, delivery    many calls: all pages of a list, many reports at once
+//! settings             the operator's settings for all this
 //! client, exchange     one call: request, deadline, size cap, verdict
 //! base_url, tls, dns   how the server is reached
 //! error, diagnosis     what went wrong, without a secret in it (redact)
@@ -13,6 +15,7 @@
 //! before [`Client::new`], and each from the thread that called it or from one of its own: a signal mask set by the
 //! caller is inherited by all of them.
 
+mod approved;
 mod base_url;
 mod body;
 mod client;
@@ -25,17 +28,20 @@ mod exchange;
 mod listing;
 mod proposals;
 mod redact;
+mod settings;
 mod source_requests;
 mod source_resolver;
 mod sources;
 mod tls;
 
+pub use approved::{Fetched, OurSource};
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use client::{Answer, Call, Client, ClientError, Config};
 pub use delivery::{Delivery, Ending, deliver};
 pub use error::{Cause, ControlPlaneError, Disposition, TlsFault};
 pub use listing::Listing;
 pub use proposals::{Acceptance, Filter, Item, Page};
+pub use settings::ControlPlaneSettings;
 pub use source_requests::{ImportedTable, NewSource, Scope, Secret};
 pub use source_resolver::SourceResolver;
 pub use sources::{Source, SourceError};

@@ -1,74 +1,22 @@
-//! A backlog worked off in rounds: list, apply what is new in batches that commit, list again. What `CALL synapsor_poll()`
-//! and the worker have in common.
+//! Batches that commit, each in a transaction of its own: what `CALL synapsor_poll()` and the worker have in common.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use synapsor_core::digest;
+use synapsor_core::control_plane::Fetched;
+use synapsor_core::judgement::Retry;
 use synapsor_core::listed::Listed;
 
 use crate::apply::watch::{Spoiled, Watch};
-use crate::apply::{Applier, ApplyRole, Failure};
-use crate::batch::{Batch, Done, Retry};
-use crate::control_plane::Fetched;
+use crate::apply::{Applier, ApplyRole, Failure, failure};
+use crate::batch::{Batch, Done};
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
 use crate::pg::recovery;
 use crate::pg::transactions::{Transactions, within};
 use crate::poll;
 use crate::settings::Settings;
-
-/// Listings in a row; a control plane that always has something new can't keep anybody for ever.
-pub const MAX_ROUNDS: usize = 1_000;
-
-/// What was listed so far. An element is tried once, so that those which can't be done now are passed by.
-#[derive(Default)]
-pub struct Rounds {
-    seen: HashSet<(Option<String>, String)>,
-    /// What was seen and stays listed must not hide what comes after it.
-    still_listed: usize,
-}
-
-/// What is new in a listing.
-pub struct News {
-    /// The new elements, in order.
-    pub fetched: Fetched,
-    /// The listing was not cut off: nothing comes after it.
-    pub is_complete: bool,
-}
-
-impl Rounds {
-    /// How many elements to ask for, to see up to `most` new ones.
-    pub fn wanted(&self, most: usize) -> usize {
-        most + self.still_listed
-    }
-
-    /// What is new in a listing of up to `wanted` elements; `None` when there is no use in asking again.
-    pub fn news(&mut self, fetched: Fetched, wanted: usize) -> Option<News> {
-        let count = |elements: &[Listed]| elements.iter().filter(|e| is_ours(e)).count();
-        let listed = count(&fetched.proposals);
-        let proposals: Vec<_> = fetched
-            .proposals
-            .into_iter()
-            .filter(|element| self.seen.insert(identity(element)))
-            .collect();
-        let is_complete = listed < wanted;
-        let seen_before = listed - count(&proposals);
-        if proposals.is_empty() && (is_complete || seen_before == self.still_listed) {
-            return None;
-        }
-        self.still_listed = seen_before;
-        let source_id = fetched.source_id;
-        Some(News {
-            fetched: Fetched {
-                source_id,
-                proposals,
-            },
-            is_complete,
-        })
-    }
-}
 
 /// How batches are applied, each in a transaction of its own.
 pub struct Batches<'a> {
@@ -137,7 +85,7 @@ impl Batches<'_> {
         match recovery::run(|| self.apply_batch(source_id, batch, watch)) {
             Ok(done) => done.map(Attempt::Done),
             Err(error) => {
-                let failure = Failure::of_error(error, None);
+                let failure = failure::of_error(error, None);
                 if failure.is_transient {
                     // A cancel, a full disk: nobody in the batch is to blame, unless it comes again and again.
                     watch.interrupted();
@@ -184,17 +132,4 @@ enum Attempt {
     Done(Done),
     /// It could not be, with one of them in it.
     Spoiled(Failure),
-}
-
-fn is_ours(element: &Listed) -> bool {
-    !matches!(element, Listed::NotOurs { .. })
-}
-
-/// What makes an element the one that was seen before: its id and its content.
-fn identity(element: &Listed) -> (Option<String>, String) {
-    match element {
-        Listed::Proposal(proposal) => (proposal.proposal_id.clone(), digest::of_proposal(proposal)),
-        Listed::Bad(bad) => (bad.proposal_id.clone(), bad.digest.clone()),
-        Listed::NotOurs { proposal_id, field } => (proposal_id.clone(), (*field).to_owned()),
-    }
 }

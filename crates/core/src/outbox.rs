@@ -1,0 +1,164 @@
+//! The outbox: reports that are owed, and what becomes of each that was sent.
+
+use std::time::Duration;
+
+use crate::control_plane::{Acceptance, ControlPlaneError, Disposition};
+use crate::outcome::Status;
+use crate::report::{Report, Verdict};
+use crate::retry::Backoff;
+use crate::schedule::SLOW;
+
+/// Which reports are delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those whose time has come.
+    Due,
+    /// All that are pending.
+    All,
+}
+
+/// A report that is owed.
+#[derive(Clone, Debug)]
+pub struct Owed {
+    /// The ledger row's key.
+    pub key: String,
+    /// How often it was sent.
+    pub attempts: i32,
+    /// The report.
+    pub report: Report,
+}
+
+/// What became of a report that was sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mark {
+    /// The ledger row's key.
+    pub key: String,
+    /// The proposal that it was about.
+    pub proposal_id: String,
+    /// How it stands.
+    pub state: Sent,
+}
+
+/// See [`Mark::state`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sent {
+    /// It was accepted.
+    Delivered,
+    /// It is sent again.
+    Pending {
+        /// Seconds from now.
+        again_in: f64,
+        /// Why it was not accepted.
+        error: String,
+    },
+    /// It was refused for good: a person has to look.
+    Rejected {
+        /// What the control plane said.
+        error: String,
+    },
+}
+
+/// What a delivery did.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Reports that were accepted.
+    pub delivered: usize,
+    /// Reports that the control plane refused for good.
+    pub rejected: usize,
+    /// Reports that were sent and not accepted, or not sent because the others fared badly.
+    pub postponed: usize,
+    /// Of these, reports that were not sent: they are still due.
+    pub unsent: usize,
+    /// The last error.
+    pub last_error: Option<String>,
+}
+
+impl Tally {
+    /// Adds what another delivery did after this one.
+    pub fn add(&mut self, more: Tally) {
+        self.delivered += more.delivered;
+        self.rejected += more.rejected;
+        self.postponed += more.postponed;
+        self.unsent += more.unsent;
+        self.last_error = more.last_error.or(self.last_error.take());
+    }
+
+    /// Counts an answer.
+    pub fn count(&mut self, mark: &Mark) {
+        match &mark.state {
+            Sent::Delivered => self.delivered += 1,
+            Sent::Pending { error, .. } => {
+                self.postponed += 1;
+                self.last_error = Some(error.clone());
+            }
+            Sent::Rejected { error } => {
+                self.rejected += 1;
+                self.last_error = Some(error.clone());
+            }
+        }
+    }
+
+    /// Counts reports that were not sent.
+    pub fn leave(&mut self, unsent: usize) {
+        self.postponed += unsent;
+        self.unsent += unsent;
+    }
+}
+
+impl Owed {
+    /// The report of a final ledger row; `None` while it is being tried.
+    pub fn verdict(
+        status: Status,
+        affected_rows: i64,
+        operation: Option<String>,
+        reason: Option<String>,
+        error: Option<String>,
+    ) -> Option<Verdict> {
+        let operation = operation.unwrap_or_default();
+        match status {
+            Status::Applied => Some(Verdict::Applied {
+                affected_rows: affected_rows.unsigned_abs(),
+                operation,
+            }),
+            Status::Conflict => Some(Verdict::Conflict { operation, reason }),
+            Status::Failed => Some(Verdict::Failed {
+                error: error.unwrap_or_default(),
+            }),
+            Status::Retrying => None,
+        }
+    }
+
+    /// What an answer makes of it. `random` is drawn evenly from 0 to 1, for the back-off.
+    pub fn mark(&self, answer: Result<Acceptance, ControlPlaneError>, random: f64) -> Mark {
+        let state = match answer {
+            Ok(_) => Sent::Delivered,
+            Err(error) => self.postpone_or_reject(&error, random),
+        };
+        Mark {
+            key: self.key.clone(),
+            proposal_id: self.report.proposal_id.clone(),
+            state,
+        }
+    }
+
+    fn postpone_or_reject(&self, error: &ControlPlaneError, random: f64) -> Sent {
+        let attempt = u32::try_from(self.attempts.saturating_add(1)).unwrap_or(u32::MAX);
+        let backoff = |after: Option<Duration>| {
+            let backoff = Backoff::default();
+            backoff.delay_after(attempt, random, after).as_secs_f64()
+        };
+        let again_in = match error.disposition() {
+            Disposition::Rejected => {
+                return Sent::Rejected {
+                    error: error.to_string(),
+                };
+            }
+            Disposition::Retry { after } => backoff(after),
+            Disposition::Key | Disposition::Unusable => backoff(None).max(SLOW.as_secs_f64()),
+        };
+        Sent::Pending {
+            again_in,
+            error: error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! A backlog worked off in rounds: list, apply what is new, list again, until a listing has nothing new.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+use crate::control_plane::Fetched;
+use crate::digest;
+use crate::listed::Listed;
+
+/// Listings in a row; a control plane that always has something new can't keep anybody for ever.
+pub const MAX_ROUNDS: usize = 1_000;
+
+/// What was listed so far. An element is tried once, so that those which can't be done now are passed by.
+#[derive(Default)]
+pub struct Rounds {
+    /// Hashes of what was there, so that a long backlog does not fill our memory. Should two ever meet, an element waits for the
+    /// next rounds, which hash differently.
+    seen: HashSet<u64>,
+    hasher: RandomState,
+    /// What was seen and stays listed must not hide what comes after it.
+    still_listed: usize,
+}
+
+/// What is new in a listing.
+pub struct News {
+    /// The new elements, in order.
+    pub fetched: Fetched,
+    /// The listing was not cut off: nothing comes after it.
+    pub is_complete: bool,
+}
+
+impl Rounds {
+    /// How many elements to ask for, to see up to `most` new ones.
+    pub fn wanted(&self, most: usize) -> usize {
+        most + self.still_listed
+    }
+
+    /// What is new in a listing of up to `wanted` elements; `None` when there is no use in asking again.
+    pub fn news(&mut self, fetched: Fetched, wanted: usize) -> Option<News> {
+        let count = |elements: &[Listed]| elements.iter().filter(|e| is_ours(e)).count();
+        let listed = count(&fetched.proposals);
+        let proposals: Vec<_> = fetched
+            .proposals
+            .into_iter()
+            .filter(|element| self.seen.insert(self.hasher.hash_one(identity(element))))
+            .collect();
+        let is_complete = listed < wanted;
+        let seen_before = listed - count(&proposals);
+        if proposals.is_empty() && (is_complete || seen_before == self.still_listed) {
+            return None;
+        }
+        self.still_listed = seen_before;
+        let source_id = fetched.source_id;
+        Some(News {
+            fetched: Fetched {
+                source_id,
+                proposals,
+            },
+            is_complete,
+        })
+    }
+}
+
+fn is_ours(element: &Listed) -> bool {
+    !matches!(element, Listed::NotOurs { .. })
+}
+
+/// What makes an element the one that was seen before: its id and its content.
+fn identity(element: &Listed) -> (Option<&str>, String) {
+    match element {
+        Listed::Proposal(proposal) => (
+            proposal.proposal_id.as_deref(),
+            digest::of_proposal(proposal),
+        ),
+        Listed::Bad(bad) => (bad.proposal_id.as_deref(), bad.digest.clone()),
+        Listed::NotOurs { proposal_id, field } => (proposal_id.as_deref(), (*field).to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listed::Ours;
+
+    fn listing(ids: &[&str]) -> Fetched {
+        let ours = Ours {
+            kind: "postgres",
+            source_id: None,
+        };
+        let read = |id: &&str| {
+            let text = format!("{{\"proposal_id\":\"{id}\"}}");
+            Listed::read(serde_json::from_str(&text).unwrap(), &ours, true)
+        };
+        Fetched {
+            source_id: "src_1".into(),
+            proposals: ids.iter().map(read).collect(),
+        }
+    }
+
+    #[test]
+    fn what_was_seen_is_passed_by_and_hides_nothing() {
+        let mut rounds = Rounds::default();
+        let news = rounds.news(listing(&["a", "b"]), 2).unwrap();
+        assert_eq!(news.fetched.proposals.len(), 2);
+        assert!(!news.is_complete, "a full listing may have been cut off");
+        // `a` stays listed: one more is asked for, so that two new ones can come.
+        assert_eq!(rounds.wanted(2), 2);
+        let news = rounds.news(listing(&["a", "c"]), 2).unwrap();
+        assert_eq!(news.fetched.proposals.len(), 1);
+        assert_eq!(rounds.wanted(2), 3);
+        assert!(rounds.news(listing(&["a"]), 3).is_none());
+    }
+
+    #[test]
+    fn a_list_that_never_shrinks_ends_the_rounds() {
+        let mut rounds = Rounds::default();
+        assert!(rounds.news(listing(&["a", "b"]), 2).is_some());
+        let wanted = rounds.wanted(2);
+        assert!(rounds.news(listing(&["a", "b"]), wanted).is_some());
+        let wanted = rounds.wanted(2);
+        assert!(rounds.news(listing(&["a", "b"]), wanted).is_none());
+    }
+}
