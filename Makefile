@@ -2,9 +2,11 @@
 #
 #   PG=16                        another major version of PostgreSQL than the default
 #   PG_CONFIG=/path/to/pg_config a server of your own instead of a fetched one
+#   MARIADBD=/path/to/mariadbd   likewise
+#   MYSQLD=/path/to/mysqld       likewise
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint build install setup clean-cache
+.PHONY: help demo demo-mysql test lint build install setup clean-cache
 
 help: ## list these commands
 	@echo 'make demo            is the place to start. All commands:'
@@ -16,7 +18,10 @@ help: ## list these commands
 demo: ## watch approved proposals change a private server (PostgreSQL 17, or PG=...)
 	@scripts/demo.sh $(PG)
 
-test: ## format, lints, documentation, all tests (PostgreSQL 15 and 17, or PG=...)
+demo-mysql: ## the same with a private MariaDB and the companion program for MySQL
+	@scripts/demo-mysql.sh
+
+test: ## format, lints, documentation, all tests (MariaDB, MySQL, PostgreSQL 15 and 17, or PG=...)
 	@scripts/test.sh $(PG)
 
 lint: ## format, lints and documentation alone
@@ -28,8 +33,8 @@ build: ## build everything for development
 install: ## build for production and install into your server: make install PG_CONFIG=...
 	@scripts/install.sh
 
-setup: ## fetch tools and servers, and nothing else (PostgreSQL 15 and 17, or PG=...)
-	@scripts/setup.sh $(or $(PG),$(if $(PG_CONFIG),,15 17))
+setup: ## fetch tools and servers, and nothing else (MariaDB, MySQL, PostgreSQL 15 and 17, or PG=...)
+	@scripts/setup.sh $(or $(PG),$(if $(PG_CONFIG),,15 17)) mariadb mysql
 
 clean-cache: ## remove the fetched tools and servers
 	@scripts/clean-cache.sh

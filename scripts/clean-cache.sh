@@ -5,7 +5,7 @@
 
 [ -d "$SYNAPSOR_CACHE" ] || exit 0
 take_lock setup
-for name in downloads libclang libclang.part pgrx postgres tools locks; do
+for name in downloads libclang libclang.part mariadb mysql pgrx postgres tools locks; do
     rm -rf "${SYNAPSOR_CACHE:?}/$name"
 done
 rmdir "$SYNAPSOR_CACHE" 2>/dev/null || true

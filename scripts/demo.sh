@@ -6,8 +6,9 @@
 major=${1:-$(default_majors 17)}
 scripts/setup.sh "$major"
 pg_config=$(pg_config_of "$major")
+programs=$("$pg_config" --bindir)
 take_lock "server-$major"
-trap 'trap "" INT TERM HUP PIPE; stop_left_over "$pg_config" || true' EXIT
+trap 'trap "" INT TERM HUP PIPE; stop_left_over "$programs" || true' EXIT
 
 # Built first, so that the demo's own output stands alone at the end.
 step "Building the extension and installing it into PostgreSQL $major" scripts/install-into.sh "$pg_config"

@@ -1,4 +1,4 @@
-# Run by stop_left_over in lib.sh, from standard input, since the servers' user may not be able to read the checkout:
+# Run by stop_left_over in servers.sh, from standard input, since the servers' user may not be able to read the checkout:
 #   bash -s RUN DIRECTORY... <scripts/left-over.sh
 # Prints the ids of the processes that belong to run RUN and execute a program from one of the directories.
 # shellcheck shell=bash

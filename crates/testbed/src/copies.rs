@@ -3,8 +3,9 @@
 use std::fs;
 
 use crate::cluster::Cluster;
-use crate::installation::run;
-use crate::nursery::{self, SUPERUSER, data_directory};
+use crate::nursery::{self, data_directory};
+use crate::process::run;
+use crate::template::SUPERUSER;
 
 impl Cluster {
     /// Makes a streaming standby of this cluster and starts its server. Its name is what `synchronous_standby_names` knows

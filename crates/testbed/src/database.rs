@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use postgres::types::FromSql;
 use postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
-use crate::nursery::SUPERUSER;
+use crate::template::SUPERUSER;
 
 /// The role that changes are made as; it can't log in.
 pub const WRITER: &str = "writer";

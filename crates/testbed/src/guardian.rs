@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use crate::installation::as_server_user;
+use crate::process::as_server_user;
 
 static GUARDIAN: Mutex<Option<Child>> = Mutex::new(None);
 

@@ -16,7 +16,8 @@
 //!
 //! The servers are those of the installation that `SYNAPSOR_PG_CONFIG` names. As root they run as `SYNAPSOR_SERVER_USER`.
 //! Everything is below one directory, and all of it is stopped and removed when it is dropped, when the process exits, and
-//! also when the process is killed: a guardian process sees to that (Linux only).
+//! also when the process is killed: a guardian process sees to that (Linux only). [`nursery`] and [`process`] are what a
+//! testbed for another kind of server shares with this one.
 //!
 //! This is support for tests: what goes wrong panics, with a message that says what.
 #![allow(
@@ -29,8 +30,10 @@ mod copies;
 mod database;
 mod guardian;
 mod installation;
-mod nursery;
+pub mod nursery;
+pub mod process;
 mod proposal;
+mod template;
 mod wait;
 
 pub use cluster::{Cluster, ClusterOptions, Shutdown};

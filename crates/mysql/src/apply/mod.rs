@@ -1,0 +1,227 @@
+//! Applying one proposal, in the transaction under way: check, build, look at the row, run the statement, look again. What becomes
+//! of it is a value; only the loss of the connection is an error.
+
+mod advance;
+mod columns;
+mod failure;
+mod row;
+
+use mysql::Value;
+use synapsor_core::builder::{self, Operation, Param, Role, Statement};
+use synapsor_core::decision::Decision;
+use synapsor_core::failure::Failure;
+use synapsor_core::outcome::ConflictReason;
+use synapsor_core::proposal::Proposal;
+use synapsor_core::refusal::{Code, Refusal};
+
+use crate::database::{DatabaseError, Session};
+use crate::settings::ApplySettings;
+use crate::target::{Target, Unfit, require_no_cascade};
+use crate::value::Typed;
+pub use columns::Columns;
+pub use failure::of_lost_connection;
+use row::{Found, Look};
+
+/// Applies proposals under the same settings.
+pub struct Applier<'a> {
+    /// How.
+    pub settings: &'a ApplySettings,
+    /// The database that holds the ledger, which nobody writes to but us.
+    pub ledger_schema: &'a str,
+}
+
+/// A statement with its parameters as values of their columns.
+pub struct Prepared<'p> {
+    statement: Statement<'p>,
+    target: Target,
+    typed: Vec<Typed>,
+}
+
+impl Applier<'_> {
+    /// Tries a proposal. Its effects, if any, belong to the transaction under way, which is to be rolled back unless it was applied or
+    /// met a conflict.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub fn apply(
+        &self,
+        session: &mut Session,
+        proposal: &Proposal,
+    ) -> Result<Decision, DatabaseError> {
+        let statement = match builder::build(proposal) {
+            Ok(statement) => statement,
+            Err(refusal) => return Ok(Decision::failed(refusal.into())),
+        };
+        let guards = statement.guards;
+        if let Err(refusal) = self.settings.policy.check(&statement) {
+            return Ok(Decision::failed(refusal.into()).with_guards(guards));
+        }
+        self.bind_tenant(session, Some(proposal))?;
+        let decision = match self.prepare(session, statement) {
+            Ok(prepared) => self.run(session, &prepared),
+            Err(unfit) => unfit
+                .decision()
+                .or_else(|error| failure::decision(session, error, None)),
+        };
+        // After an error the transaction may be gone; the session goes on.
+        if decision.is_ok() {
+            self.bind_tenant(session, None)?;
+        }
+        Ok(decision?.with_guards(guards))
+    }
+
+    /// Looks at the target, and types the values.
+    pub fn prepare<'p>(
+        &self,
+        session: &mut Session,
+        statement: Statement<'p>,
+    ) -> Result<Prepared<'p>, Unfit> {
+        let target = Target::load(session, &statement, self.ledger_schema)?;
+        let typed = target.typed(&statement.params).map_err(Unfit::Failed)?;
+        Ok(Prepared {
+            statement,
+            target,
+            typed,
+        })
+    }
+
+    fn run(
+        &self,
+        session: &mut Session,
+        prepared: &Prepared<'_>,
+    ) -> Result<Decision, DatabaseError> {
+        let tried = match prepared.statement.operation {
+            Operation::Insert => prepared.insert(session),
+            Operation::Update | Operation::Delete => prepared.change(session, self.settings),
+        };
+        tried.or_else(|unfit| match unfit {
+            Unfit::Failed(failure) => Ok(Decision::failed(failure)),
+            Unfit::Database(error) => failure::decision(session, error, Some(&prepared.target)),
+        })
+    }
+
+    /// The tenant for views and triggers that ask for it; gone after the statement.
+    fn bind_tenant(
+        &self,
+        session: &mut Session,
+        proposal: Option<&Proposal>,
+    ) -> Result<(), DatabaseError> {
+        let Some(name) = &self.settings.tenant_setting else {
+            return Ok(());
+        };
+        let id = proposal.and_then(|proposal| proposal.tenant_id.as_ref());
+        let tenant = id.filter(|id| !id.is_null()).map(|id| {
+            id.as_str()
+                .map_or_else(|| id.compact(), |text| text.into_owned())
+        });
+        session.set_variable(name, tenant)
+    }
+}
+
+impl Prepared<'_> {
+    fn values(&self) -> Vec<Value> {
+        self.typed
+            .iter()
+            .map(|typed| typed.parameter.clone())
+            .collect()
+    }
+
+    fn insert(&self, session: &mut Session) -> Result<Decision, Unfit> {
+        if self.statement.guards.tenant && self.target.primary_key.is_empty() {
+            let why = "without a primary key, nobody can tell whose the inserted row is";
+            return Err(Refusal::of(Code::TargetUnsupported, why).into());
+        }
+        let rows = session.run_afresh(&self.statement.sql, self.values())?;
+        if rows != builder::EXPECTED_ROW_COUNT {
+            return Err(multi_row().into());
+        }
+        self.require_inserted_tenant(session)?;
+        Ok(Decision::applied(None))
+    }
+
+    /// A trigger could have given the new row to another tenant.
+    fn require_inserted_tenant(&self, session: &mut Session) -> Result<(), Unfit> {
+        let Some(tenant) = self
+            .statement
+            .tenant_column
+            .filter(|_| self.statement.guards.tenant)
+        else {
+            return Ok(());
+        };
+        let mut key = Vec::new();
+        for name in &self.target.primary_key {
+            let written = self.written(name);
+            let value = match written {
+                Some(typed) => typed.parameter.clone(),
+                None => match session.last_insert_id() {
+                    0 => return Err(changed(name).into()),
+                    id => Value::from(id),
+                },
+            };
+            key.push((name.as_str(), value));
+        }
+        let expected = self.written(tenant).ok_or_else(|| changed(tenant))?;
+        if row::holds(session, &self.target, &key, tenant, &expected.exact)? {
+            Ok(())
+        } else {
+            Err(changed(tenant).into())
+        }
+    }
+
+    fn written(&self, column: &str) -> Option<&Typed> {
+        let mut pairs = self.statement.params.iter().zip(&self.typed);
+        let is_it = |(param, _): &(&Param<'_>, &Typed)| {
+            param.role == Role::Written && param.column.eq_ignore_ascii_case(column)
+        };
+        pairs.find(is_it).map(|(_, typed)| typed)
+    }
+
+    fn change(&self, session: &mut Session, settings: &ApplySettings) -> Result<Decision, Unfit> {
+        let look = Look::of(self);
+        match look.find(session)? {
+            Found::One { conflicts: false } => {}
+            Found::One { conflicts: true } => {
+                return Ok(Decision::conflict(ConflictReason::ConflictValueChanged));
+            }
+            Found::None => return Ok(Decision::conflict(ConflictReason::RowNotFound)),
+            Found::Many => return Err(multi_row().into()),
+        }
+        if !settings.allow_cascade {
+            require_no_cascade(session, &self.statement, &self.typed, &self.target)?;
+        }
+        match session.run_afresh(&self.statement.sql, self.values())? {
+            0 => return Ok(Decision::conflict(ConflictReason::RowNotChanged)),
+            builder::EXPECTED_ROW_COUNT => {}
+            _ => return Err(multi_row().into()),
+        }
+        if self.statement.operation == Operation::Delete {
+            return Ok(Decision::applied(None));
+        }
+        // A trigger could have given the row another key, or to another tenant.
+        let advanced = match look.find(session)? {
+            Found::One { conflicts } => conflicts,
+            _ => return Err(Refusal::from(Code::GuardedColumnChanged).into()),
+        };
+        let has_guard = self.statement.guards.conflict;
+        if has_guard && !advanced && settings.advance_guard {
+            advance::advance(session, self)?;
+            let advanced = matches!(look.find(session)?, Found::One { conflicts: true });
+            return Ok(Decision::applied(Some(advanced)));
+        }
+        Ok(Decision::applied(has_guard.then_some(advanced)))
+    }
+}
+
+fn multi_row() -> Failure {
+    Code::MultiRowBlocked.into()
+}
+
+fn changed(column: &str) -> Refusal {
+    Refusal::of(Code::GuardedColumnChanged, column)
+}
+
+impl From<Failure> for Unfit {
+    fn from(failure: Failure) -> Self {
+        Unfit::Failed(failure)
+    }
+}

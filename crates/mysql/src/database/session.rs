@@ -1,0 +1,323 @@
+//! One session of the database: the same settings wherever it runs, every statement within its limit of time.
+
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Params, Row, Value};
+
+use super::address::Address;
+use super::error::DatabaseError;
+use super::watchdog::{Verdict, Watchdog};
+use crate::settings::Settings;
+use crate::stop::Stop;
+
+/// Longer than a statement may take: then the network is gone, and the watchdog could not help either.
+const NETWORK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest limit that MySQL takes for a wait, in seconds.
+const MAX_WAIT: u64 = 31_536_000;
+
+/// What a value means, and what is an error, must not depend on how the server is configured. Zero is no order to
+/// number a row, a value that does not fit is an error, backticks quote names.
+const SQL_MODE: &str = "STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,\
+     ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO";
+
+/// Whose server it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vendor {
+    /// MySQL.
+    MySql,
+    /// MariaDB.
+    MariaDb,
+}
+
+/// Where the database is, and how statements there are watched.
+#[derive(Clone)]
+pub struct Database {
+    address: Address,
+    settings: Settings,
+    watchdog: Watchdog,
+    stop: Stop,
+}
+
+impl Database {
+    /// Checks the address. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// `DATABASE_URL_MISSING`, and those of [`Address::parse`].
+    pub fn new(settings: &Settings, stop: &Stop) -> Result<Self, DatabaseError> {
+        let url = settings.database.url.as_ref();
+        let url = url.ok_or(DatabaseError::UrlMissing)?;
+        let address = Address::parse(url.expose())?;
+        let quick = Some(Duration::from_secs(2));
+        let watchdog = Watchdog::start(address.options(&settings.database, quick), stop.clone());
+        Ok(Database {
+            address,
+            settings: settings.clone(),
+            watchdog: watchdog
+                .map_err(|error| DatabaseError::Unreachable(error.kind().to_string()))?,
+            stop: stop.clone(),
+        })
+    }
+
+    /// Where it is.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// `DATABASE_UNREACHABLE`, `DATABASE_TLS`, `DATABASE_ACCESS_DENIED`, `DATABASE_UNSUPPORTED`.
+    pub fn connect(&self) -> Result<Session, DatabaseError> {
+        if self.stop.is_asked() {
+            return Err(DatabaseError::Stopped);
+        }
+        let limit = self.settings.applying.statement_timeout;
+        let lock_limit = self.settings.applying.lock_timeout;
+        let patience = (!limit.is_zero()).then(|| limit.max(lock_limit) + NETWORK_PATIENCE);
+        let options = self.address.options(&self.settings.database, patience);
+        let conn = Conn::new(options).map_err(DatabaseError::of_connecting)?;
+        let mut session = Session {
+            id: conn.connection_id().into(),
+            conn,
+            watchdog: self.watchdog.clone(),
+            limit,
+            vendor: Vendor::MySql,
+            version: String::new(),
+            user: String::new(),
+            inserted: 0,
+        };
+        session.prepare(lock_limit)?;
+        Ok(session)
+    }
+}
+
+/// A session.
+pub struct Session {
+    conn: Conn,
+    id: u64,
+    watchdog: Watchdog,
+    limit: Duration,
+    vendor: Vendor,
+    version: String,
+    user: String,
+    inserted: u64,
+}
+
+impl Session {
+    /// Whose server it is.
+    pub fn vendor(&self) -> Vendor {
+        self.vendor
+    }
+
+    /// The server's version, as it says it.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The account that the server took us for: `writer@%`.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    fn prepare(&mut self, lock_limit: Duration) -> Result<(), DatabaseError> {
+        let facts: Option<(String, String, u64)> =
+            self.one("SELECT VERSION(), CURRENT_USER(), CONNECTION_ID()", ())?;
+        let (version, user, id) = facts.ok_or(DatabaseError::Unexpected)?;
+        if version.contains("MariaDB") {
+            self.vendor = Vendor::MariaDb;
+        }
+        (self.version, self.user, self.id) = (version, user, id);
+        self.require_version()?;
+        // At READ COMMITTED no lock is held on rows that a look has passed by. A binary log of statements forbids it.
+        let logs_statements = self.variable("log_bin")?.as_deref() == Some("ON")
+            && self.variable("binlog_format")?.as_deref() == Some("STATEMENT");
+        let isolation = if logs_statements {
+            "REPEATABLE READ"
+        } else {
+            "READ COMMITTED"
+        };
+        let wait = lock_wait(lock_limit);
+        for statement in [
+            "SET NAMES utf8mb4".to_owned(),
+            format!(
+                "SET SESSION sql_mode = '{SQL_MODE}', SESSION time_zone = '+00:00', SESSION autocommit = 1,
+                     SESSION sql_auto_is_null = 0, SESSION sql_safe_updates = 0, SESSION foreign_key_checks = 1,
+                     SESSION unique_checks = 1, SESSION innodb_lock_wait_timeout = {wait}, SESSION lock_wait_timeout = {wait}"
+            ),
+            format!("SET SESSION TRANSACTION ISOLATION LEVEL {isolation}"),
+        ] {
+            self.query(&statement)?;
+        }
+        Ok(())
+    }
+
+    fn require_version(&self) -> Result<(), DatabaseError> {
+        let least = match self.vendor {
+            Vendor::MySql => (8, 0),
+            Vendor::MariaDb => (10, 5),
+        };
+        // MariaDB may put a 5.5.5- before its version, for old clients.
+        let version = self.version.trim_start_matches("5.5.5-");
+        let mut numbers = version
+            .split(['.', '-'])
+            .map_while(|n| n.parse::<u32>().ok());
+        let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        if found >= least {
+            return Ok(());
+        }
+        Err(DatabaseError::Unsupported(format!(
+            "the server is {}; MySQL 8.0 or MariaDB 10.5 is needed",
+            self.version.escape_debug()
+        )))
+    }
+
+    /// A variable of the server as it holds in this session; `None` where it has no such one.
+    pub fn variable(&mut self, name: &str) -> Result<Option<String>, DatabaseError> {
+        let row: Option<(String, String)> =
+            self.one(&format!("SHOW VARIABLES LIKE '{name}'"), ())?;
+        Ok(row.map(|(_, value)| value))
+    }
+
+    /// Runs a text without parameters.
+    pub fn query(&mut self, sql: &str) -> Result<(), DatabaseError> {
+        self.limited(|conn| conn.query_drop(sql))
+    }
+
+    /// Runs a prepared statement; returns how many rows matched.
+    pub fn run(&mut self, sql: &str, params: impl Into<Params>) -> Result<u64, DatabaseError> {
+        let params = params.into();
+        self.limited(|conn| conn.exec_drop(sql, params).map(|()| conn.affected_rows()))
+    }
+
+    /// The rows of a prepared query.
+    pub fn rows(
+        &mut self,
+        sql: &str,
+        params: impl Into<Params>,
+    ) -> Result<Vec<Row>, DatabaseError> {
+        let params = params.into();
+        self.limited(|conn| conn.exec(sql, params))
+    }
+
+    /// As [`Session::run`], for a table that somebody may have altered: a statement that was prepared before would hold its
+    /// parameters for values of the old columns' types.
+    pub fn run_afresh(&mut self, sql: &str, params: Vec<Value>) -> Result<u64, DatabaseError> {
+        self.limited(|conn| {
+            let statement = conn.prep(sql)?;
+            let done = conn
+                .exec_drop(&statement, positional(params))
+                .map(|()| conn.affected_rows());
+            let id = conn.last_insert_id();
+            conn.close(statement)?;
+            done.map(|rows| (rows, id))
+        })
+        .map(|(rows, id)| {
+            self.inserted = id;
+            rows
+        })
+    }
+
+    /// As [`Session::rows`], for a table that somebody may have altered.
+    pub fn rows_afresh(
+        &mut self,
+        sql: &str,
+        params: Vec<Value>,
+    ) -> Result<Vec<Row>, DatabaseError> {
+        self.limited(|conn| {
+            let statement = conn.prep(sql)?;
+            let rows = conn.exec(&statement, positional(params));
+            conn.close(statement)?;
+            rows
+        })
+    }
+
+    /// The rows of a prepared query, each as a tuple.
+    pub fn all<T: mysql::prelude::FromRow>(
+        &mut self,
+        sql: &str,
+        params: impl Into<Params>,
+    ) -> Result<Vec<T>, DatabaseError> {
+        let rows = self.rows(sql, params)?;
+        let read = |row: Row| mysql::from_row_opt(row).map_err(|_| DatabaseError::Unexpected);
+        rows.into_iter().map(read).collect()
+    }
+
+    /// The first row of a prepared query.
+    pub fn one<T: mysql::prelude::FromRow>(
+        &mut self,
+        sql: &str,
+        params: impl Into<Params>,
+    ) -> Result<Option<T>, DatabaseError> {
+        Ok(self.all(sql, params)?.into_iter().next())
+    }
+
+    /// The id that the last statement of [`Session::run_afresh`] gave to a row; 0 where it gave none.
+    pub fn last_insert_id(&self) -> u64 {
+        self.inserted
+    }
+
+    /// Begins a transaction.
+    pub fn begin(&mut self) -> Result<(), DatabaseError> {
+        self.query("START TRANSACTION")
+    }
+
+    /// Commits. Never interrupted by us: whoever gets an error does not know what became of it.
+    pub fn commit(&mut self) -> Result<(), DatabaseError> {
+        self.conn.query_drop("COMMIT").map_err(DatabaseError::from)
+    }
+
+    /// Rolls back.
+    pub fn rollback(&mut self) -> Result<(), DatabaseError> {
+        self.query("ROLLBACK")
+    }
+
+    /// Binds a value to a user variable.
+    pub fn set_variable(&mut self, name: &str, value: Option<String>) -> Result<(), DatabaseError> {
+        let value = value.map_or(Value::NULL, Value::from);
+        self.run(&format!("SET @`{name}` = ?"), (value,)).map(drop)
+    }
+
+    fn limited<T>(
+        &mut self,
+        work: impl FnOnce(&mut Conn) -> Result<T, mysql::Error>,
+    ) -> Result<T, DatabaseError> {
+        let conn = &mut self.conn;
+        let (result, verdict) = self.watchdog.watch(self.id, self.limit, || work(conn));
+        match verdict {
+            Some(Verdict::TimedOut) => Err(DatabaseError::TimedOut),
+            Some(Verdict::Stopped) => Err(DatabaseError::Stopped),
+            None => result.map_err(DatabaseError::from),
+        }
+    }
+}
+
+fn positional(params: Vec<Value>) -> Params {
+    if params.is_empty() {
+        Params::Empty
+    } else {
+        Params::Positional(params)
+    }
+}
+
+/// MySQL counts in whole seconds, and has no "no limit".
+fn lock_wait(limit: Duration) -> u64 {
+    match limit.as_millis().div_ceil(1000) {
+        0 => MAX_WAIT,
+        seconds => u64::try_from(seconds).unwrap_or(MAX_WAIT).min(MAX_WAIT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_rounded_up_to_whole_seconds() {
+        let wait = |milliseconds| lock_wait(Duration::from_millis(milliseconds));
+        assert_eq!([wait(1), wait(1000), wait(1001)], [1, 1, 2]);
+        assert_eq!(wait(0), MAX_WAIT, "no limit");
+        assert_eq!(wait(u64::MAX), MAX_WAIT);
+    }
+}

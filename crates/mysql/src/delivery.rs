@@ -1,0 +1,92 @@
+//! Delivering reports: take what is owed, send it, write down what came of it.
+
+use serde_json::json;
+use synapsor_core::outbox::{Mark, Owed, Sent, Tally, Which};
+
+use crate::batch::Batch;
+use crate::control_plane::ControlPlane;
+use crate::error::Error;
+use crate::ledger::{Ledger, Walk};
+use crate::output::{Level, Output};
+use crate::stop::Stop;
+
+/// Reports taken at a time.
+const ROUND: usize = 500;
+
+/// Whose reports are delivered where to.
+pub struct Delivery<'a> {
+    /// Where they are owed.
+    pub ledger: &'a Ledger,
+    /// To whom.
+    pub control_plane: &'a ControlPlane,
+    /// Who is told of what was refused.
+    pub output: Output,
+    /// Whether we were asked to stop.
+    pub stop: &'a Stop,
+    /// How long to wait for another instance that delivers, in seconds.
+    pub patience: u32,
+}
+
+impl Delivery<'_> {
+    /// Delivers what is owed, each report once. No transaction is open while it waits for answers. Everything that is reported was
+    /// committed before.
+    ///
+    /// One instance delivers at a time: what another one is about to report need not be reported twice.
+    pub fn run(&self, batch: &mut Batch<'_>, which: Which) -> Result<Tally, Error> {
+        let session = batch.session()?;
+        let locked = self.ledger.lock_delivery(session, self.patience);
+        if !batch.after(locked.map_err(Error::from))? {
+            return Ok(Tally::default());
+        }
+        let tally = self.deliver(batch, which);
+        let unlocked = batch
+            .session()
+            .and_then(|session| Ok(self.ledger.unlock_delivery(session)?));
+        batch.after(unlocked)?;
+        tally
+    }
+
+    fn deliver(&self, batch: &mut Batch<'_>, which: Which) -> Result<Tally, Error> {
+        let mut tally = Tally::default();
+        let mut walk = Walk::default();
+        while !self.stop.is_asked() {
+            let session = batch.session()?;
+            let owed = self.ledger.take_owed(session, which, &mut walk, ROUND);
+            let owed = batch.after(owed)?;
+            if owed.is_empty() {
+                break;
+            }
+            let reports: Vec<_> = owed.iter().map(|owed| owed.report.clone()).collect();
+            let answers = self.control_plane.deliver(&reports, self.stop);
+            let unsent = owed.len() - answers.len();
+            let mark = |(n, answer): (usize, _)| owed[n].mark(answer, fastrand::f64());
+            let marks: Vec<_> = answers.into_iter().map(mark).collect();
+            for mark in &marks {
+                tally.count(mark);
+                self.tell_rejection(mark, &owed);
+            }
+            let marked = batch
+                .session()
+                .and_then(|session| Ok(self.ledger.mark(session, &marks)?));
+            batch.after(marked)?;
+            if unsent > 0 {
+                tally.leave(unsent);
+                break;
+            }
+        }
+        Ok(tally)
+    }
+
+    fn tell_rejection(&self, mark: &Mark, owed: &[Owed]) {
+        let Sent::Rejected { error } = &mark.state else {
+            return;
+        };
+        let owed = owed.iter().find(|owed| owed.key == mark.key);
+        let status = owed.map_or("decided", |owed| owed.report.status().as_str());
+        self.output.event(
+            Level::Warning,
+            "the control plane refused a report; the outcome here stays",
+            json!({ "proposal_id": mark.proposal_id, "status": status, "error": error }),
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! A poll: deliver what is owed, then list, apply and report in rounds until a listing has nothing new.
+
+use serde_json::Value;
+use synapsor_core::judgement::Retry;
+use synapsor_core::outbox::{Tally, Which};
+use synapsor_core::rounds::{MAX_ROUNDS, Rounds};
+
+use crate::batch::Batch;
+use crate::control_plane::ControlPlane;
+use crate::database::Database;
+use crate::delivery::Delivery;
+use crate::error::Error;
+use crate::ledger::Ledger;
+use crate::output::Output;
+use crate::output::progress::Progress;
+use crate::settings::Settings;
+use crate::stop::Stop;
+
+/// How long a poll waits at its end for another instance that delivers, in seconds.
+const LAST_PATIENCE: u32 = 2;
+
+/// What polls need.
+pub struct Poll<'a> {
+    /// Under which settings.
+    pub settings: &'a Settings,
+    /// Where proposals are applied.
+    pub database: &'a Database,
+    /// Where receipts are kept.
+    pub ledger: &'a Ledger,
+    /// Where results go.
+    pub output: Output,
+    /// Whether we were asked to stop.
+    pub stop: &'a Stop,
+    /// Which retrying proposals are tried.
+    pub retry: Retry,
+}
+
+impl<'a> Poll<'a> {
+    /// The batch that this poll works in.
+    pub fn batch(&self) -> Batch<'a> {
+        Batch::new(self.database, self.settings, self.ledger, self.output)
+    }
+
+    /// Delivers, then works off everything that is approved; hands each result to `witness`.
+    ///
+    /// # Errors
+    /// Those of control plane and database. What was decided before is committed, and reported at the latest by the next poll.
+    pub fn run(
+        &self,
+        batch: &mut Batch<'_>,
+        control_plane: &mut ControlPlane,
+        mut witness: impl FnMut(Value),
+    ) -> Result<Tally, Error> {
+        let which = match self.retry {
+            Retry::Due => Which::Due,
+            Retry::Now => Which::All,
+        };
+        let mut tally = self.deliver(batch, control_plane, which, 0)?;
+        let progress = Progress::start(self.output);
+        let mut rounds = Rounds::default();
+        for _ in 0..MAX_ROUNDS {
+            if self.stop.is_asked() {
+                break;
+            }
+            let wanted = rounds.wanted(self.settings.max_proposals);
+            let fetched = control_plane.fetch(wanted)?;
+            let Some(news) = rounds.news(fetched, wanted) else {
+                break;
+            };
+            let fetched = news.fetched;
+            progress.add(fetched.proposals.len());
+            for part in fetched.proposals.chunks(self.settings.batch_size) {
+                progress.says("applying".to_owned());
+                let applied = batch.run(&fetched.source_id, self.retry, part, |result| {
+                    progress.advance(1);
+                    witness(result);
+                    !self.stop.is_asked()
+                });
+                // Also after an error: what was committed is reported.
+                progress.says("reporting".to_owned());
+                let delivered = self.deliver(batch, control_plane, Which::Due, 0);
+                applied?;
+                tally.add(delivered?);
+            }
+        }
+        // What another instance delivered in the meantime it may have passed by.
+        tally.add(self.deliver(batch, control_plane, Which::Due, LAST_PATIENCE)?);
+        Ok(tally)
+    }
+
+    /// Delivers reports, unless nothing is to be done in earnest.
+    pub fn deliver(
+        &self,
+        batch: &mut Batch<'_>,
+        control_plane: &ControlPlane,
+        which: Which,
+        patience: u32,
+    ) -> Result<Tally, Error> {
+        if self.settings.dry_run {
+            return Ok(Tally::default());
+        }
+        let delivery = Delivery {
+            ledger: self.ledger,
+            control_plane,
+            output: self.output,
+            stop: self.stop,
+            patience,
+        };
+        delivery.run(batch, which)
+    }
+}

@@ -1,0 +1,285 @@
+//! What a statement writes to: a table or an updatable view, its columns, and what makes it unfit.
+
+mod foreign_keys;
+mod view;
+
+use mysql::Row;
+use synapsor_core::builder::{Param, Role, Statement};
+use synapsor_core::decision::Decision;
+use synapsor_core::failure::Failure;
+use synapsor_core::refusal::{Code, Refusal};
+
+use crate::database::{Cells, DatabaseError, Session, Vendor};
+use crate::value::{self, Column, ColumnType, Typed};
+pub use foreign_keys::require_no_cascade;
+
+/// Databases of the server itself.
+const SYSTEM_SCHEMAS: [&str; 5] = [
+    "mysql",
+    "sys",
+    "information_schema",
+    "performance_schema",
+    "ndbinfo",
+];
+
+/// A table or view that can be written to.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its database.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// The table that a view stands for; else the table itself.
+    pub base: (String, String),
+    columns: Vec<Column>,
+    /// Names of the primary key's columns; none for a view.
+    pub primary_key: Vec<String>,
+}
+
+/// Why a target, a column or a value is no good; or the database's own trouble.
+#[derive(Debug)]
+pub enum Unfit {
+    /// The proposal fails with this.
+    Failed(Failure),
+    /// The database failed us.
+    Database(DatabaseError),
+}
+
+impl From<DatabaseError> for Unfit {
+    fn from(error: DatabaseError) -> Self {
+        Unfit::Database(error)
+    }
+}
+
+impl From<Refusal> for Unfit {
+    fn from(refusal: Refusal) -> Self {
+        Unfit::Failed(refusal.into())
+    }
+}
+
+impl Unfit {
+    /// The decision on the proposal, where it is one.
+    pub fn decision(self) -> Result<Decision, DatabaseError> {
+        match self {
+            Unfit::Failed(failure) => Ok(Decision::failed(failure)),
+            Unfit::Database(error) => Err(error),
+        }
+    }
+}
+
+/// A kind of table, its engine, and whether it is a view.
+struct Kind {
+    name: String,
+    table_type: String,
+    engine: String,
+}
+
+impl Target {
+    /// Looks at a statement's target, in the transaction under way: from then on nobody can alter it before that ends.
+    ///
+    /// # Errors
+    /// `WRITEBACK_TARGET_UNSUPPORTED: <why>`; the server's errors for what is missing or forbidden.
+    pub fn load(
+        session: &mut Session,
+        statement: &Statement<'_>,
+        ledger_schema: &str,
+    ) -> Result<Self, Unfit> {
+        let (schema, table) = (statement.schema, statement.table);
+        require_foreign(schema, table, ledger_schema)?;
+        // Locks the definition, for a user who may do anything at all with the table.
+        session.rows(&format!("SELECT 1 FROM `{schema}`.`{table}` LIMIT 0"), ())?;
+        let kind = kind(session, schema, table)?;
+        let (base, is_view) = match kind.table_type.as_str() {
+            "VIEW" => (view::base(session, schema, &kind.name)?, true),
+            _ => ((schema.to_owned(), kind.name.clone()), false),
+        };
+        if is_view {
+            require_foreign(&base.0, &base.1, ledger_schema)?;
+            let base_kind = self::kind(session, &base.0, &base.1)?;
+            require_transactional(&base_kind)?;
+        } else {
+            require_transactional(&kind)?;
+        }
+        let mut columns = Vec::new();
+        let mut primary_key = Vec::new();
+        for row in session.rows(COLUMNS, (schema, &kind.name))? {
+            let (column, is_key) = read_column(row)?;
+            if is_key {
+                primary_key.push(column.name.clone());
+            }
+            columns.push(column);
+        }
+        if session.vendor() == Vendor::MariaDb {
+            mark_json_texts(session, &base, &mut columns)?;
+        }
+        Ok(Target {
+            schema: schema.to_owned(),
+            name: kind.name,
+            base,
+            columns,
+            primary_key,
+        })
+    }
+
+    /// A column by its name, which MySQL compares without regard to case.
+    ///
+    /// # Errors
+    /// `SQLSTATE 42S22: ER_BAD_FIELD_ERROR, column <name>`
+    pub fn column(&self, name: &str) -> Result<&Column, Failure> {
+        let exact = self.columns.iter().find(|column| column.name == name);
+        let column = exact.or_else(|| {
+            let is_it = |column: &&Column| column.name.eq_ignore_ascii_case(name);
+            self.columns.iter().find(is_it)
+        });
+        column.ok_or_else(|| {
+            Failure::of_sqlstate("42S22", "ER_BAD_FIELD_ERROR", &[("column", Some(name))])
+        })
+    }
+
+    /// True where an error may name it: one of its columns.
+    pub fn has_column(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.name == name)
+    }
+
+    /// Each parameter as a value of its column.
+    ///
+    /// # Errors
+    /// `WRITEBACK_VALUE_TYPE_MISMATCH`, `WRITEBACK_VALUE_NOT_EXACT`, `WRITEBACK_TARGET_UNSUPPORTED` for a generated column or a type
+    /// that is not supported, `SQLSTATE 23000: ER_BAD_NULL_ERROR` for a null in a column without nulls.
+    pub fn typed(&self, params: &[Param<'_>]) -> Result<Vec<Typed>, Failure> {
+        params.iter().map(|param| self.typed_one(param)).collect()
+    }
+
+    fn typed_one(&self, param: &Param<'_>) -> Result<Typed, Failure> {
+        let column = self.column(param.column)?;
+        if param.role != Role::Written {
+            let column_type = self.column_type(column)?;
+            return Ok(value::guard(param.value, column, &column_type)?);
+        }
+        if column.is_generated {
+            return Err(unsupported(&format!("{} is a generated column", column.name)).into());
+        }
+        // The server would number the row, or take the time of day.
+        if param.value.is_null() && !column.is_nullable {
+            let names = [("column", Some(column.name.as_str()))];
+            return Err(Failure::of_sqlstate("23000", "ER_BAD_NULL_ERROR", &names));
+        }
+        let column_type = self.column_type(column)?;
+        Ok(value::written(param.value, column, &column_type)?)
+    }
+
+    /// The type of a column.
+    ///
+    /// # Errors
+    /// `WRITEBACK_TARGET_UNSUPPORTED`
+    pub fn column_type(&self, column: &Column) -> Result<ColumnType, Failure> {
+        ColumnType::of(column).ok_or_else(|| {
+            unsupported(&format!("{} is of type {}", column.name, column.data_type)).into()
+        })
+    }
+}
+
+/// Neither the server's own tables nor the ledger.
+fn require_foreign(schema: &str, table: &str, ledger_schema: &str) -> Result<(), Unfit> {
+    if SYSTEM_SCHEMAS
+        .iter()
+        .any(|s| s.eq_ignore_ascii_case(schema))
+    {
+        return Err(unsupported("it belongs to the server").into());
+    }
+    if schema.eq_ignore_ascii_case(ledger_schema) && table.eq_ignore_ascii_case("ledger") {
+        return Err(unsupported("it is the ledger").into());
+    }
+    Ok(())
+}
+
+fn kind(session: &mut Session, schema: &str, table: &str) -> Result<Kind, Unfit> {
+    const QUERY: &str = "SELECT TABLE_NAME, TABLE_TYPE, coalesce(ENGINE, '')
+        FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?";
+    let found: Vec<(String, String, String)> = session.all(QUERY, (schema, table))?;
+    // Where names are kept in lower case, another spelling means the same table.
+    let exact = found.iter().position(|(name, _, _)| name == table);
+    let found = found.into_iter().nth(exact.unwrap_or(0));
+    let (name, table_type, engine) = found.ok_or_else(|| unsupported("it can't be looked at"))?;
+    Ok(Kind {
+        name,
+        table_type,
+        engine,
+    })
+}
+
+/// What does not roll back is never written to.
+fn require_transactional(kind: &Kind) -> Result<(), Unfit> {
+    let is_table = matches!(kind.table_type.as_str(), "BASE TABLE" | "SYSTEM VERSIONED");
+    if !is_table {
+        let kind = kind.table_type.to_lowercase();
+        return Err(unsupported(&format!("it is a {kind}, not a table")).into());
+    }
+    if !kind.engine.eq_ignore_ascii_case("InnoDB") {
+        let engine = if kind.engine.is_empty() {
+            "unknown"
+        } else {
+            &kind.engine
+        };
+        let why = format!("its engine is {engine}, whose changes do not roll back with InnoDB's");
+        return Err(unsupported(&why).into());
+    }
+    Ok(())
+}
+
+fn unsupported(why: &str) -> Refusal {
+    Refusal::of(Code::TargetUnsupported, why)
+}
+
+const COLUMNS: &str = "SELECT COLUMN_NAME, lower(DATA_TYPE), COLUMN_TYPE, IS_NULLABLE, CHARACTER_MAXIMUM_LENGTH,
+        CHARACTER_OCTET_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, CHARACTER_SET_NAME,
+        COLLATION_NAME, coalesce(GENERATION_EXPRESSION, ''), upper(EXTRA), COLUMN_KEY
+    FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION";
+
+/// A column, and whether it is one of the primary key.
+fn read_column(row: Row) -> Result<(Column, bool), DatabaseError> {
+    let mut cells = Cells::of(row);
+    let mut column = Column {
+        name: cells.next()?,
+        data_type: cells.next()?,
+        column_type: cells.next()?,
+        is_nullable: cells.next::<String>()? == "YES",
+        character_maximum_length: cells.next()?,
+        character_octet_length: cells.next()?,
+        numeric_precision: cells.next()?,
+        numeric_scale: cells.next()?,
+        datetime_precision: cells.next()?,
+        character_set: cells.next()?,
+        collation: cells.next()?,
+        ..Column::default()
+    };
+    let expression: String = cells.next()?;
+    let extra: String = cells.next()?;
+    // MySQL says DEFAULT_GENERATED of a default that is an expression.
+    column.is_generated = !expression.is_empty()
+        || extra.contains("VIRTUAL GENERATED")
+        || extra.contains("STORED GENERATED");
+    column.is_auto_increment = extra.contains("AUTO_INCREMENT");
+    let key: String = cells.next()?;
+    Ok((column, key == "PRI"))
+}
+
+/// MariaDB's JSON is a text with a constraint.
+fn mark_json_texts(
+    session: &mut Session,
+    base: &(String, String),
+    columns: &mut [Column],
+) -> Result<(), DatabaseError> {
+    const QUERY: &str = "SELECT CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS
+        WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ?";
+    if columns.iter().all(|column| column.data_type != "longtext") {
+        return Ok(());
+    }
+    let clauses: Vec<(String,)> = session.all(QUERY, (&base.0, &base.1))?;
+    for column in columns.iter_mut() {
+        let clause = format!("json_valid(`{}`)", column.name);
+        column.is_json_text =
+            column.data_type == "longtext" && clauses.iter().any(|(c,)| *c == clause);
+    }
+    Ok(())
+}
