@@ -27,6 +27,9 @@ pub fn script(schema: &str, account: &str) -> String {
          GRANT SELECT ON `{schema}`.`pending_reports` TO {account};\n\
          GRANT SELECT ON `{schema}`.`rejected_reports` TO {account};\n\
          GRANT SELECT ON `{schema}`.`recent` TO {account};\n\
+         -- Foreign keys of tables that an account has no right on are shown to those with PROCESS alone. Without it, deletes are refused, and\n\
+         -- updates of columns with a unique key: nobody could tell which other rows would go along.\n\
+         GRANT PROCESS ON *.* TO {account};\n\
          -- For example, tickets in the database shop, of which proposals may change status and fee:\n\
          --   GRANT SELECT, UPDATE (status, fee) ON shop.tickets TO {account};\n\
          -- INSERT and DELETE where proposals insert and delete; SHOW VIEW too where the target is a view.\n",

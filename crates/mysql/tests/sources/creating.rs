@@ -75,6 +75,27 @@ fn a_secret_as_itself_is_refused_unsent_and_not_quoted() {
 }
 
 #[test]
+fn a_url_without_its_flag_or_behind_a_wrong_one_is_not_quoted_either() {
+    let desk = Desk::empty(Options::default());
+    for (words, code) in [
+        ("--kind mysql --url env:APP_URL ", 78),
+        ("--kind mysql ", 2),
+        ("--kind mysql --url env:APP_URL --database-url ", 2),
+        ("--kind mysql --url env:APP_URL --database-url=", 2),
+        ("--kind mysql --url env:APP_URL --connection=", 2),
+    ] {
+        let ran = Ran::of(&mut creation(&desk, &format!("{words}{URL}")));
+        assert_eq!(
+            (ran.code, ran.stdout.as_str()),
+            (code, ""),
+            "{words}: {}",
+            ran.stderr
+        );
+    }
+    assert!(desk.simulator.journal().is_empty());
+}
+
+#[test]
 fn a_secret_that_is_unset_or_empty_is_asked_for_by_name() {
     let desk = Desk::empty(Options::default());
     let mut unset = creation(&desk, "--kind mysql --url env:APP_URL");

@@ -279,6 +279,34 @@ fn a_key_that_a_server_sends_back_in_an_error_is_struck_out() {
 }
 
 #[test]
+fn a_key_that_a_server_sends_back_in_a_good_answer_is_struck_out_too() {
+    let desk = Desk::open();
+    let mut answer =
+        json!({ "source_id": "src_2", "name": "app_mysql", "kind": "mysql", "status": KEY });
+    answer["sources"] = json!([answer]);
+    answer["notes"] = json!([{ "text": format!("you sent {KEY}!") }]);
+    answer["files"] = json!([{ "path": KEY, "contents": KEY }]);
+    desk.simulator
+        .inject(Rule::on_any(Fault::body(200, answer.to_string())));
+    let file = desk.home().join("key");
+    fs::write(&file, KEY).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    for words in COMMANDS.into_iter().chain(["list"]) {
+        let words = words.replace("--out out", "--out out --force");
+        for output in ["json", "human"] {
+            let words = format!("{words} --output {output}");
+            let ran = desk.done(&words);
+            assert!(ran.stdout.contains("[redacted]"), "{words}: {}", ran.stdout);
+            let mut command = desk.command(&format!("{words} --api-key-file key"));
+            let by_file = Ran::of(command.env_remove("SYNAPSOR_API_KEY"));
+            assert_eq!(by_file.stdout, ran.stdout);
+        }
+    }
+    let written = fs::read_to_string(desk.home().join("out/[redacted]"));
+    assert_eq!(written.unwrap(), "[redacted]");
+}
+
+#[test]
 fn a_missing_source_or_command_is_a_wrong_command_line() {
     let desk = Desk::open();
     for words in [

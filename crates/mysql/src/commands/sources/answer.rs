@@ -4,20 +4,8 @@
 //! objects (tables, checks) becomes a table of its own.
 
 use serde_json::{Map, Value};
-use synapsor_core::json::Json;
 
-use crate::error::Error;
 use crate::output::{Output, table};
-
-/// An answer as a value that can be walked through.
-///
-/// # Errors
-/// `CONTROL_PLANE_UNEXPECTED_ANSWER` when it is nested too deeply or not Unicode text.
-pub fn read(answer: &Json) -> Result<Value, Error> {
-    serde_json::from_str(answer.text()).map_err(|_| {
-        Error::UnexpectedAnswer("the answer is nested too deeply, or not Unicode text".into())
-    })
-}
 
 /// Prints an answer.
 pub fn print(output: Output, answer: &Value) {
@@ -62,7 +50,7 @@ fn collect<'a>(
         (Value::Object(members), _) => {
             for (member, value) in members
                 .iter()
-                .filter(|(member, _)| name != "" || *member != "ok")
+                .filter(|(member, _)| !name.is_empty() || *member != "ok")
             {
                 let name = if name.is_empty() {
                     member.clone()

@@ -1,17 +1,20 @@
 //! The control plane as the `sources` commands call it.
 
 use serde::Deserialize;
+use serde_json::Value;
 use synapsor_core::api_key::ApiKey;
-use synapsor_core::control_plane::{Client, ControlPlaneError, SourceError};
+use synapsor_core::control_plane::{Client, SourceError};
 use synapsor_core::json::Json;
 
 use super::Context;
+use super::secrecy::{self, KeyHider};
 use crate::control_plane::ControlPlane;
 use crate::error::Error;
 
 /// The control plane, for one command.
 pub struct Calls {
     control_plane: ControlPlane,
+    key: KeyHider,
     project_id: Option<String>,
 }
 
@@ -55,6 +58,7 @@ impl Calls {
         let settings = &context.settings.control_plane;
         Ok(Calls {
             control_plane: ControlPlane::open(settings)?,
+            key: KeyHider::open(settings),
             project_id: settings.project_id.clone(),
         })
     }
@@ -69,6 +73,23 @@ impl Calls {
     ) -> Result<T, Error> {
         let (client, key) = (self.control_plane.client(), self.control_plane.key());
         call(client, key).map_err(|error| Error::Source(error.into()))
+    }
+
+    /// An answer as a value that can be walked through and shown: without the key, should the server have sent it back.
+    ///
+    /// # Errors
+    /// `CONTROL_PLANE_UNEXPECTED_ANSWER` when it is nested too deeply or not Unicode text.
+    pub fn read(&self, answer: &Json) -> Result<Value, Error> {
+        let unreadable = "the answer is nested too deeply, or not Unicode text";
+        let mut value = serde_json::from_str(answer.text())
+            .map_err(|_| Error::UnexpectedAnswer(unreadable.into()))?;
+        secrecy::rewrite(&mut value, &|text| self.clean(text));
+        Ok(value)
+    }
+
+    /// A text without the key.
+    pub fn clean(&self, text: &str) -> String {
+        self.key.clean(text)
     }
 
     /// The id of a source that is named by its id or its name.
@@ -101,8 +122,8 @@ impl Calls {
     /// # Errors
     /// Those of the call.
     pub fn portrait_of(&self, id: &str) -> Result<Portrait, Error> {
-        let whole: Json =
-            self.ask::<_, ControlPlaneError>(|client, key| client.show_source(key, id))?;
-        Ok(serde_json::from_str(whole.text()).unwrap_or_default())
+        let whole = self.ask(|client, key| client.show_source(key, id))?;
+        let value = self.read(&whole)?;
+        Ok(serde_json::from_value(value).unwrap_or_default())
     }
 }

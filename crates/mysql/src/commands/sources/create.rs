@@ -6,10 +6,11 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
-use synapsor_core::control_plane::{NewSource, Secret};
+use synapsor_core::control_plane::{NewSource, Secret, SourceError};
 use url::Url;
 
 use super::calls::{Calls, Kind};
+use super::secrecy::{self, STRUCK_OUT};
 use super::{Context, answer};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -35,6 +36,9 @@ pub struct CreateArgs {
     /// The database that it belongs to at the control plane [SYNAPSOR_DATABASE_ID]
     #[arg(long, value_name = "ID", env = "SYNAPSOR_DATABASE_ID", hide_env = true)]
     database_id: Option<String>,
+    /// Nothing. A URL that was put here is refused by us, because clap would quote it.
+    #[arg(hide = true)]
+    stray: Vec<String>,
 }
 
 /// Creates a source.
@@ -47,11 +51,14 @@ pub fn run(context: &Context<'_>, args: &CreateArgs) -> Result<Exit, Error> {
         found = env::var(name).ok();
         found.clone()
     };
+    if !args.stray.is_empty() {
+        return Err(Error::Source(SourceError::SecretAsItself));
+    }
     let url = Secret::from_env(&args.url, look_up).map_err(Error::Source)?;
     let new = args.source(context, url)?;
     let calls = Calls::open(context)?;
     let whole = calls.ask(|client, key| client.create_source(key, &new))?;
-    let mut answer = answer::read(&whole)?;
+    let mut answer = calls.read(&whole)?;
     Discretion::about(&found.unwrap_or_default(), &new).apply(&mut answer);
     answer::print(context.output, &answer);
     Ok(Exit::Success)
@@ -113,13 +120,11 @@ impl Discretion {
         }
     }
 
-    fn apply(&self, value: &mut Value) {
-        match value {
-            Value::String(text) if self.is_told_by(text) => *text = "[redacted]".to_owned(),
-            Value::Array(elements) => elements.iter_mut().for_each(|element| self.apply(element)),
-            Value::Object(members) => members.values_mut().for_each(|member| self.apply(member)),
-            _ => {}
-        }
+    fn apply(&self, answer: &mut Value) {
+        secrecy::rewrite(answer, &|text| match self.is_told_by(text) {
+            true => STRUCK_OUT.to_owned(),
+            false => text.to_owned(),
+        });
     }
 
     fn is_told_by(&self, text: &str) -> bool {

@@ -36,7 +36,7 @@ pub fn run(context: &Context<'_>, args: &DisableArgs) -> Result<Exit, Error> {
         confirm(&id, &calls.portrait_of(&id)?)?;
     }
     let whole = calls.ask(|client, key| client.disable_source(key, &id))?;
-    answer::print(context.output, &answer::read(&whole)?);
+    answer::print(context.output, &calls.read(&whole)?);
     Ok(Exit::Success)
 }
 

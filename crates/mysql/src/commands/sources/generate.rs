@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::calls::Calls;
 use super::folder::Folder;
 use super::safe_path::SafePath;
-use super::{Context, Named, answer};
+use super::{Context, Named};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::{Output, table};
@@ -64,12 +64,13 @@ pub fn run(context: &Context<'_>, args: &GenerateArgs) -> Result<Exit, Error> {
     let (template, namespace) = (Some(args.template.as_str()), Some(args.namespace.as_str()));
     let whole =
         calls.ask(|client, key| client.generate_from_source(key, &id, template, namespace))?;
+    let answer = calls.read(&whole)?;
     let output = context.output;
     if args.out.is_none() && !output.is_human() {
-        output.emit(&answer::read(&whole)?);
+        output.emit(&answer);
         return Ok(Exit::Success);
     }
-    let generated: Generated = serde_json::from_str(whole.text()).map_err(|_| {
+    let generated: Generated = serde_json::from_value(answer).map_err(|_| {
         Error::UnexpectedAnswer("the answer has no array of files with path and contents".into())
     })?;
     match &args.out {

@@ -96,7 +96,7 @@ pub fn run(context: &Context<'_>, args: &ImportArgs) -> Result<Exit, Error> {
     };
     let tables = args.tables_of(kind)?;
     let whole = calls.ask(|client, key| client.import_tables(key, &id, &tables))?;
-    answer::print(context.output, &answer::read(&whole)?);
+    answer::print(context.output, &calls.read(&whole)?);
     Ok(Exit::Success)
 }
 

@@ -5,7 +5,7 @@
 //! scope, import, create  what is said on the command line, as the calls want it
 //! generate, safe_path, folder   files of a server, below a folder of ours and nowhere else
 //! disable                asking first
-//! answer                 what the server said, for people and for programs
+//! answer, secrecy        what the server said, for people and for programs, and without a secret in it
 //! ```
 
 mod answer;
@@ -18,6 +18,7 @@ mod help;
 mod import;
 mod safe_path;
 mod scope;
+mod secrecy;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
@@ -111,14 +112,15 @@ fn list(context: &Context<'_>) -> Result<Exit, Error> {
     let calls = Calls::open(context)?;
     let project = context.settings.control_plane.project_id.as_deref();
     let sources = calls.ask(|client, key| client.list_sources(key, project))?;
-    print_list(context.output, &sources);
+    print_list(context.output, &calls, &sources);
     Ok(Exit::Success)
 }
 
-fn print_list(output: Output, sources: &[Source]) {
+fn print_list(output: Output, calls: &Calls, sources: &[Source]) {
     if !output.is_human() {
         for source in sources {
-            output.line(&table::printable_json(&source.whole.compact()));
+            let line = calls.clean(&source.whole.compact());
+            output.line(&table::printable_json(&line));
         }
         return;
     }
@@ -134,7 +136,7 @@ fn print_list(output: Output, sources: &[Source]) {
             &source.status,
         ];
         fields
-            .map(|field| field.clone().unwrap_or_default())
+            .map(|field| calls.clean(field.as_deref().unwrap_or_default()))
             .to_vec()
     });
     output.line(&table::of(&["ID", "NAME", "KIND", "STATUS"], rows));
@@ -144,7 +146,7 @@ fn show(context: &Context<'_>, named: &Named) -> Result<Exit, Error> {
     let mut calls = Calls::open(context)?;
     let id = calls.id_of(&named.source)?;
     let whole = calls.ask(|client, key| client.show_source(key, &id))?;
-    answer::print(context.output, &answer::read(&whole)?);
+    answer::print(context.output, &calls.read(&whole)?);
     Ok(Exit::Success)
 }
 
@@ -152,7 +154,7 @@ fn test(context: &Context<'_>, named: &Named) -> Result<Exit, Error> {
     let mut calls = Calls::open(context)?;
     let id = calls.id_of(&named.source)?;
     let whole = calls.ask(|client, key| client.test_source(key, &id))?;
-    answer::print(context.output, &answer::read(&whole)?);
+    answer::print(context.output, &calls.read(&whole)?);
     Ok(Exit::Success)
 }
 
@@ -161,7 +163,7 @@ fn inspect(context: &Context<'_>, args: &ScopeArgs) -> Result<Exit, Error> {
     let id = calls.id_of(&args.named.source)?;
     let scope = args.scope(&calls, &id)?;
     let whole = calls.ask(|client, key| client.inspect_source(key, &id, &scope))?;
-    answer::print(context.output, &answer::read(&whole)?);
+    answer::print(context.output, &calls.read(&whole)?);
     Ok(Exit::Success)
 }
 
@@ -170,7 +172,7 @@ fn doctor(context: &Context<'_>, args: &ScopeArgs) -> Result<Exit, Error> {
     let id = calls.id_of(&args.named.source)?;
     let scope = args.scope(&calls, &id)?;
     let whole = calls.ask(|client, key| client.doctor_source(key, &id, &scope))?;
-    let answer = answer::read(&whole)?;
+    let answer = calls.read(&whole)?;
     answer::print(context.output, &answer);
     Ok(Exit::unless(answer::has_failed_check(&answer)))
 }
