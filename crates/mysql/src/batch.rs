@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::output::{Level, Output};
 use crate::settings::Settings;
+use crate::target::Targets;
 
 /// Errors of the ledger while another instance is at the same receipt: a lock wait time-out, a deadlock.
 const ELSEWHERE: [u16; 2] = [1205, 1213];
@@ -27,6 +28,7 @@ pub struct Batch<'a> {
     ledger: &'a Ledger,
     output: Output,
     session: Option<Session>,
+    targets: Targets,
     /// What was said of elements that stay listed, so that each is said once.
     said: HashSet<String>,
 }
@@ -55,6 +57,7 @@ impl<'a> Batch<'a> {
             ledger,
             output,
             session: None,
+            targets: Targets::default(),
             said: HashSet::new(),
         }
     }
@@ -207,11 +210,13 @@ impl<'a> Batch<'a> {
         is_again: bool,
     ) -> Result<Receipt, Error> {
         let (ledger, settings) = (self.ledger, self.settings);
-        let applier = Applier {
+        self.session()?;
+        let session = self.session.as_mut().ok_or(DatabaseError::Unexpected)?;
+        let mut applier = Applier {
             settings: &settings.applying,
             ledger_schema: ledger.schema(),
+            targets: &mut self.targets,
         };
-        let session = self.session()?;
         session.begin()?;
         let before = ledger.claim(session, subject)?;
         if subject.judge(before.as_ref(), retry, is_again) != Verdict::Try {

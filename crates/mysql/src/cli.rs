@@ -27,20 +27,27 @@ use crate::settings::Layer;
 #[derive(Debug, Parser)]
 #[command(name = "synapsor-writeback-mysql", version, verbatim_doc_comment, max_term_width = 110, after_help = AFTER_HELP, after_long_help = AFTER_HELP)]
 pub struct Cli {
-    /// TOML file with settings, one `name = value` a line [SYNAPSOR_CONFIG]
+    /// TOML file with settings, one `name = value` a line; also SYNAPSOR_CONFIG
     #[arg(
         long,
         global = true,
         value_name = "FILE",
         env = "SYNAPSOR_CONFIG",
-        hide_env = true
+        hide_env = true,
+        display_order = 900
     )]
     pub config: Option<PathBuf>,
     /// How results are written
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "auto")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "auto",
+        display_order = 900
+    )]
     pub output: Format,
     /// Same as --output json
-    #[arg(long, global = true, conflicts_with = "output")]
+    #[arg(long, global = true, conflicts_with = "output", display_order = 900)]
     pub json: bool,
     #[command(flatten)]
     /// The settings.

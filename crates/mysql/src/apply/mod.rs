@@ -6,6 +6,8 @@ mod columns;
 mod failure;
 mod row;
 
+use std::rc::Rc;
+
 use mysql::Value;
 use synapsor_core::builder::{self, Operation, Param, Role, Statement};
 use synapsor_core::decision::Decision;
@@ -16,7 +18,7 @@ use synapsor_core::refusal::{Code, Refusal};
 
 use crate::database::{DatabaseError, Session};
 use crate::settings::ApplySettings;
-use crate::target::{Target, Unfit, require_no_cascade};
+use crate::target::{Target, Targets, Unfit, require_no_cascade};
 use crate::value::Typed;
 pub use columns::Columns;
 pub use failure::of_lost_connection;
@@ -28,12 +30,14 @@ pub struct Applier<'a> {
     pub settings: &'a ApplySettings,
     /// The database that holds the ledger, which nobody writes to but us.
     pub ledger_schema: &'a str,
+    /// What is known of targets.
+    pub targets: &'a mut Targets,
 }
 
 /// A statement with its parameters as values of their columns.
 pub struct Prepared<'p> {
     statement: Statement<'p>,
-    target: Target,
+    target: Rc<Target>,
     typed: Vec<Typed>,
 }
 
@@ -44,7 +48,7 @@ impl Applier<'_> {
     /// # Errors
     /// The connection is gone.
     pub fn apply(
-        &self,
+        &mut self,
         session: &mut Session,
         proposal: &Proposal,
     ) -> Result<Decision, DatabaseError> {
@@ -72,11 +76,12 @@ impl Applier<'_> {
 
     /// Looks at the target, and types the values.
     pub fn prepare<'p>(
-        &self,
+        &mut self,
         session: &mut Session,
         statement: Statement<'p>,
     ) -> Result<Prepared<'p>, Unfit> {
-        let target = Target::load(session, &statement, self.ledger_schema)?;
+        let targets = &mut self.targets;
+        let target = targets.load(session, &statement, self.ledger_schema)?;
         let typed = target.typed(&statement.params).map_err(Unfit::Failed)?;
         Ok(Prepared {
             statement,

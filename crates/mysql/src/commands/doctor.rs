@@ -13,7 +13,7 @@ use crate::database::Session;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::table;
-use crate::target::Unfit;
+use crate::target::{Targets, Unfit};
 
 /// Proposals whose targets are looked at.
 const LOOKED_AT: usize = 100;
@@ -212,9 +212,10 @@ fn ledger_rows(context: &Context<'_>, session: &mut Session) -> Result<Check, Er
 fn target(context: &Context<'_>, session: &mut Session, proposal: &Proposal) -> Option<Check> {
     let statement = builder::build(proposal).ok()?;
     let name = format!("{}.{}", statement.schema, statement.table);
-    let applier = Applier {
+    let mut applier = Applier {
         settings: &context.settings.applying,
         ledger_schema: &context.settings.ledger_schema,
+        targets: &mut Targets::default(),
     };
     let looked = applier.prepare(session, statement);
     Some(match looked {

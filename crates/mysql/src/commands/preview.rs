@@ -10,6 +10,7 @@ use crate::database::Session;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::table;
+use crate::target::Targets;
 
 /// Prints `{status, operation, guards, before, after, reason?, error?}`.
 pub fn run(context: &Context<'_>) -> Result<Exit, Error> {
@@ -30,30 +31,18 @@ fn preview(
     session: &mut Session,
     proposal: &Proposal,
 ) -> Result<(Value, bool), Error> {
-    let applier = Applier {
+    let mut applier = Applier {
         settings: &context.settings.applying,
         ledger_schema: &context.settings.ledger_schema,
+        targets: &mut Targets::default(),
     };
-    let look = |session: &mut Session| -> Result<Value, Error> {
-        let Ok(statement) = builder::build(proposal) else {
-            return Ok(Value::Null);
-        };
-        if statement.operation == Operation::Insert {
-            return Ok(Value::Null);
-        }
-        // What can't be looked at, the trial itself explains.
-        match applier.prepare(session, statement) {
-            Ok(prepared) => Ok(Columns::of(&prepared).look(session)?),
-            Err(_) => Ok(Value::Null),
-        }
-    };
-    let before = look(session)?;
+    let before = look(&mut applier, session, proposal)?;
     let decision = applier.apply(session, proposal)?;
     let is_applied = decision.affected_rows() == builder::EXPECTED_ROW_COUNT;
     let operation = builder::operation(proposal).ok();
     let after = match operation {
         Some(Operation::Insert) if is_applied => inserted(proposal),
-        Some(Operation::Update) if is_applied => look(session)?,
+        Some(Operation::Update) if is_applied => look(&mut applier, session, proposal)?,
         Some(Operation::Delete) if is_applied => Value::Null,
         _ => before.clone(),
     };
@@ -72,6 +61,23 @@ fn preview(
         preview["detail"] = failure.detail.into();
     }
     Ok((preview, is_applied))
+}
+
+/// The row that a proposal is about; null where there is none, and for an insert.
+fn look(
+    applier: &mut Applier<'_>,
+    session: &mut Session,
+    proposal: &Proposal,
+) -> Result<Value, Error> {
+    let statement = builder::build(proposal).ok();
+    let Some(statement) = statement.filter(|s| s.operation != Operation::Insert) else {
+        return Ok(Value::Null);
+    };
+    // What can't be looked at, the trial itself explains.
+    match applier.prepare(session, statement) {
+        Ok(prepared) => Ok(Columns::of(&prepared).look(session)?),
+        Err(_) => Ok(Value::Null),
+    }
 }
 
 /// What an insert writes: its own values.

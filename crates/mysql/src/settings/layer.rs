@@ -12,7 +12,7 @@ use super::units::{Size, Switch, Time};
 #[command(next_help_heading = "Settings")]
 #[serde(default, deny_unknown_fields)]
 pub struct Layer {
-    /// Where the control plane is [default: https://synapsor.ai]; plain http only to this machine
+    /// Where the control plane is (default `https://synapsor.ai`); plain http only to this machine
     #[arg(
         long,
         global = true,
@@ -69,7 +69,7 @@ pub struct Layer {
         hide_env = true
     )]
     pub ca_file: Option<String>,
-    /// Longest time for a call to the control plane [default: 30s]
+    /// Longest time for a call to the control plane (default 30s)
     #[arg(
         long,
         global = true,
@@ -78,7 +78,7 @@ pub struct Layer {
         hide_env = true
     )]
     pub request_timeout: Option<Time>,
-    /// Longest wait for a connection to control plane or database [default: 10s]
+    /// Longest wait for a connection to control plane or database (default 10s)
     #[arg(
         long,
         global = true,
@@ -87,7 +87,7 @@ pub struct Layer {
         hide_env = true
     )]
     pub connect_timeout: Option<Time>,
-    /// Largest answer that is taken from the control plane [default: 64MiB]
+    /// Largest answer that is taken from the control plane (default 64MiB)
     #[arg(
         long,
         global = true,
@@ -96,7 +96,7 @@ pub struct Layer {
         hide_env = true
     )]
     pub max_response_size: Option<Size>,
-    /// Most reports in flight [default: 64]
+    /// Most reports in flight (default 64)
     #[arg(
         long,
         global = true,
@@ -127,7 +127,7 @@ pub struct Layer {
         hide_env = true
     )]
     pub database_ca_file: Option<String>,
-    /// Database that holds the ledger [default: synapsor]
+    /// Database that holds the ledger (default synapsor)
     #[arg(
         long,
         global = true,
@@ -137,7 +137,7 @@ pub struct Layer {
     )]
     pub ledger_schema: Option<String>,
 
-    /// Time between two polls of `run` [default: 5s]
+    /// Time between two polls of `run` (default 5s)
     #[arg(
         long,
         global = true,
@@ -146,7 +146,7 @@ pub struct Layer {
         hide_env = true
     )]
     pub poll_interval: Option<Time>,
-    /// Most proposals that are listed at a time [default: 1000]
+    /// Most proposals that are listed at a time (default 1000)
     #[arg(
         long,
         global = true,
@@ -155,7 +155,7 @@ pub struct Layer {
         hide_env = true
     )]
     pub max_proposals: Option<usize>,
-    /// Most proposals between two deliveries of reports [default: 100]
+    /// Most proposals between two deliveries of reports (default 100)
     #[arg(
         long,
         global = true,
@@ -167,7 +167,7 @@ pub struct Layer {
     /// Build and try, then roll back; nothing is reported
     #[arg(long, global = true, value_name = "ON|OFF", num_args = 0..=1, default_missing_value = "on", env = "SYNAPSOR_DRY_RUN", hide_env = true)]
     pub dry_run: Option<Switch>,
-    /// Longest wait of a proposal for locks, in whole seconds rounded up [default: 5s]
+    /// Longest wait of a proposal for locks, in whole seconds rounded up (default 5s)
     #[arg(
         long,
         global = true,
@@ -176,7 +176,7 @@ pub struct Layer {
         hide_env = true
     )]
     pub lock_timeout: Option<Time>,
-    /// Longest time for a statement of a proposal [default: 30s]
+    /// Longest time for a statement of a proposal (default 30s)
     #[arg(
         long,
         global = true,
@@ -185,7 +185,7 @@ pub struct Layer {
         hide_env = true
     )]
     pub statement_timeout: Option<Time>,
-    /// Tries of a transient failure before it is final [default: 10]
+    /// Tries of a transient failure before it is final (default 10)
     #[arg(
         long,
         global = true,
@@ -215,7 +215,7 @@ pub struct Layer {
     /// Allow what foreign keys would widen to other rows
     #[arg(long, global = true, value_name = "ON|OFF", num_args = 0..=1, default_missing_value = "on", env = "SYNAPSOR_ALLOW_CASCADE", hide_env = true)]
     pub allow_cascade: Option<Switch>,
-    /// Reported rows of the ledger older than this are pruned [default: 90days]; 0 keeps them
+    /// Reported rows of the ledger older than this are pruned (default 90days); 0 keeps them
     #[arg(
         long,
         global = true,

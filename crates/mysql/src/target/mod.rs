@@ -1,5 +1,6 @@
 //! What a statement writes to: a table or an updatable view, its columns, and what makes it unfit.
 
+mod cache;
 mod foreign_keys;
 mod view;
 
@@ -11,6 +12,7 @@ use synapsor_core::refusal::{Code, Refusal};
 
 use crate::database::{Cells, DatabaseError, Session, Vendor};
 use crate::value::{self, Column, ColumnType, Typed};
+pub use cache::Targets;
 pub use foreign_keys::require_no_cascade;
 
 /// Databases of the server itself.
@@ -75,7 +77,7 @@ struct Kind {
 }
 
 impl Target {
-    /// Looks at a statement's target, in the transaction under way: from then on nobody can alter it before that ends.
+    /// Looks at a statement's target, which is pinned.
     ///
     /// # Errors
     /// `WRITEBACK_TARGET_UNSUPPORTED: <why>`; the server's errors for what is missing or forbidden.
@@ -85,9 +87,6 @@ impl Target {
         ledger_schema: &str,
     ) -> Result<Self, Unfit> {
         let (schema, table) = (statement.schema, statement.table);
-        require_foreign(schema, table, ledger_schema)?;
-        // Locks the definition, for a user who may do anything at all with the table.
-        session.rows(&format!("SELECT 1 FROM `{schema}`.`{table}` LIMIT 0"), ())?;
         let kind = kind(session, schema, table)?;
         let (base, is_view) = match kind.table_type.as_str() {
             "VIEW" => (view::base(session, schema, &kind.name)?, true),
@@ -177,6 +176,14 @@ impl Target {
             unsupported(&format!("{} is of type {}", column.name, column.data_type)).into()
         })
     }
+}
+
+/// Keeps a statement's target as it is defined until the transaction under way ends.
+fn pin(session: &mut Session, statement: &Statement<'_>, ledger_schema: &str) -> Result<(), Unfit> {
+    let (schema, table) = (statement.schema, statement.table);
+    require_foreign(schema, table, ledger_schema)?;
+    session.rows(&format!("SELECT 1 FROM `{schema}`.`{table}` LIMIT 0"), ())?;
+    Ok(())
 }
 
 /// Neither the server's own tables nor the ledger.

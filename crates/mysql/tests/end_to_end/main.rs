@@ -11,3 +11,4 @@ mod program;
 mod stage;
 
 mod applying;
+mod backlog;

@@ -36,7 +36,11 @@ impl Stage {
 
     /// On a server of the test's own.
     pub fn on(server: &Server) -> Self {
-        let options = Options::default();
+        Self::with(server, Options::default())
+    }
+
+    /// With a control plane of the test's own.
+    pub fn with(server: &Server, options: Options) -> Self {
         let key = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(key.path(), &options.api_key).unwrap();
         let simulator = Simulator::start(options).unwrap();

@@ -33,7 +33,7 @@ pub struct CreateArgs {
     /// What the control plane may do
     #[arg(long, value_name = "MODE", default_value = "read-only", value_parser = NonEmptyStringValueParser::new())]
     mode: String,
-    /// The database that it belongs to at the control plane [SYNAPSOR_DATABASE_ID]
+    /// The database that it belongs to at the control plane; else SYNAPSOR_DATABASE_ID says it
     #[arg(long, value_name = "ID", env = "SYNAPSOR_DATABASE_ID", hide_env = true)]
     database_id: Option<String>,
     /// Nothing. A URL that was put here is refused by us, because clap would quote it.

@@ -1,0 +1,100 @@
+//! Targets that were looked at before. A look at the catalog takes longer than all the rest of a proposal.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use synapsor_core::builder::Statement;
+
+use super::{Target, Unfit, pin};
+use crate::database::{DatabaseError, Session};
+
+/// Targets that are kept at most.
+const MOST: usize = 256;
+
+/// Targets by database and name, each with the definition that it was read from.
+#[derive(Default)]
+pub struct Targets(HashMap<(String, String), (String, Rc<Target>)>);
+
+impl Targets {
+    /// A statement's target, in the transaction under way: from then on nobody can alter it before that ends. One that was looked at
+    /// before is taken again as long as the server shows the same definition.
+    ///
+    /// # Errors
+    /// Those of [`Target::load`].
+    pub fn load(
+        &mut self,
+        session: &mut Session,
+        statement: &Statement<'_>,
+        ledger_schema: &str,
+    ) -> Result<Rc<Target>, Unfit> {
+        pin(session, statement, ledger_schema)?;
+        let definition = definition(session, statement)?;
+        let place = (statement.schema.to_owned(), statement.table.to_owned());
+        if let (Some(definition), Some((known, target))) = (&definition, self.0.get(&place))
+            && definition == known
+        {
+            return Ok(target.clone());
+        }
+        let target = Rc::new(Target::load(session, statement, ledger_schema)?);
+        if let Some(definition) = definition {
+            if self.0.len() >= MOST {
+                self.0.clear();
+            }
+            self.0.insert(place, (definition, target.clone()));
+        }
+        Ok(target)
+    }
+}
+
+/// A table's definition, without the number that the next row gets; `None` for a view, whose table may change while it does not, and
+/// where it may not be seen.
+fn definition(
+    session: &mut Session,
+    statement: &Statement<'_>,
+) -> Result<Option<String>, DatabaseError> {
+    let query = format!(
+        "SHOW CREATE TABLE `{}`.`{}`",
+        statement.schema, statement.table
+    );
+    let row = match session.rows(&query, ()) {
+        Err(DatabaseError::Server(told)) if !told.is_lost() => return Ok(None),
+        rows => rows?.into_iter().next(),
+    };
+    // A view has more columns.
+    let cells = row.map(mysql::Row::unwrap).filter(|cells| cells.len() == 2);
+    let text = cells.and_then(|mut cells| mysql::from_value_opt::<String>(cells.remove(1)).ok());
+    Ok(text.map(without_counter))
+}
+
+fn without_counter(definition: String) -> String {
+    const COUNTER: &str = " AUTO_INCREMENT=";
+    // The table's options come last; what a comment says of it does not matter.
+    let Some((before, after)) = definition.rsplit_once(COUNTER) else {
+        return definition;
+    };
+    let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+    format!("{before}{rest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_row_s_number_is_no_change() {
+        let definition = |n: u32| {
+            format!(
+                "CREATE TABLE `t` (\n  `id` int\n) ENGINE=InnoDB AUTO_INCREMENT={n} DEFAULT CHARSET=utf8mb4"
+            )
+        };
+        assert_eq!(
+            without_counter(definition(7)),
+            without_counter(definition(123))
+        );
+        assert_ne!(without_counter(definition(7)), definition(7));
+        assert_eq!(
+            without_counter("CREATE TABLE `t`".into()),
+            "CREATE TABLE `t`"
+        );
+    }
+}
