@@ -10,6 +10,6 @@ use_mysql_servers
 trap 'trap "" INT TERM HUP PIPE; stop_left_over "${mysql_directories[@]}" || true' EXIT
 
 # Built first, so that the demo's own output stands alone at the end.
-step "Building the demo" cargo build -p synapsor-demo --bin synapsor-demo-mysql
+step "Building the demo" cargo build -p synapsor-demo --bin synapsor-demo-mysql -p synapsor-writeback-mysql --bin synapsor-writeback-mysql
 heading "Demo"
 cargo run --quiet -p synapsor-demo --bin synapsor-demo-mysql
