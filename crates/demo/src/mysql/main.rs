@@ -228,9 +228,15 @@ fn show_running(program: &Program, shop: &Shop, control_plane: &Simulator) {
     println!("  the start of the program included.\n");
     running.kill().expect("it can be killed");
     running.wait().expect("it ends");
-    println!("  Killed in the middle of whatever it did; synapsor-writeback-mysql status:\n");
-    for line in program.show(&["status"]).lines() {
-        println!("  {line}");
+    println!(
+        "  Then it was killed, in the middle of whatever it did. What was owed is delivered by any of:"
+    );
+    println!("  run, poll-once, report-once. synapsor-writeback-mysql report-once, and status:\n");
+    for command in ["report-once", "status"] {
+        for line in program.show(&[command]).lines() {
+            println!("  {line}");
+        }
+        println!();
     }
     println!();
 }

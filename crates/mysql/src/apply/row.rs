@@ -112,7 +112,7 @@ fn guards<'a>(prepared: &'a Prepared<'a>) -> impl Iterator<Item = (&'a Param<'a>
     pairs.filter(|(param, _)| param.role != Role::Written)
 }
 
-/// True when the one row with this key has exactly this in a column.
+/// True when the one row with this key, which this transaction has made, has exactly this in a column.
 pub fn holds(
     session: &mut Session,
     target: &Target,
@@ -125,7 +125,7 @@ pub fn holds(
         .map(|(name, _)| format!("`{name}` = ?"))
         .collect();
     let sql = format!(
-        "SELECT `{column}` FROM `{}`.`{}` WHERE {} LIMIT 2 FOR UPDATE",
+        "SELECT `{column}` FROM `{}`.`{}` WHERE {} LIMIT 2",
         target.schema,
         target.name,
         conditions.join(" AND ")

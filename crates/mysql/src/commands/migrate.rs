@@ -18,12 +18,13 @@ pub fn run(context: &Context<'_>, print: bool, account: &str) -> Result<Exit, Er
         context.output.line(&migration::script(schema, account));
         return Ok(Exit::Success);
     }
-    let mut session = context.database()?.connect()?;
+    let database = context.database()?;
+    let mut session = database.connect()?;
     migration::run(&mut session, schema)?;
     context.output.say(&format!(
         "The ledger is `{schema}`.ledger on {} ({}).\n\
          `migrate --print` shows the GRANTs for the account that applies proposals.",
-        context.database()?.address().place(),
+        database.address().place(),
         session.version(),
     ));
     context

@@ -1,5 +1,6 @@
 //! `run`: polls for ever.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -50,9 +51,20 @@ fn source(settings: &Settings) -> Option<&String> {
         .or(control_plane.source_name.as_ref())
 }
 
-/// Reads the settings again; bad ones leave the old ones in place.
+/// Reads the settings again; those that can't be worked with leave the old ones in place.
 fn reload(context: &mut Context<'_>) {
-    match Settings::load(&context.cli.settings, context.cli.config.as_deref()) {
+    let load = || Settings::load(&context.cli.settings, context.cli.config.as_deref());
+    let read = load().and_then(|settings| {
+        let context = Context {
+            settings,
+            output: context.output,
+            stop: context.stop.clone(),
+            cli: context.cli,
+        };
+        Life::begin(&context)?;
+        Ok(context.settings)
+    });
+    match read {
         Ok(settings) => {
             context.settings = settings;
             context
@@ -81,6 +93,8 @@ struct Life<'a> {
     database: Database,
     ledger: Ledger,
     control_plane: ControlPlane,
+    /// What a dry run has told.
+    told: HashSet<String>,
 }
 
 impl<'a> Life<'a> {
@@ -93,6 +107,7 @@ impl<'a> Life<'a> {
             database: context.database()?,
             ledger: context.ledger(),
             control_plane: ControlPlane::open(&context.settings.control_plane)?,
+            told: HashSet::new(),
         })
     }
 
@@ -146,7 +161,7 @@ impl<'a> Life<'a> {
         self.ledger.require(batch.session()?)?;
         let context = self.context;
         let tally = poll.run(batch, &mut self.control_plane, |result| {
-            tell(context, &result)
+            tell(context, &result, &mut self.told);
         })?;
         if let Some(error) = tally.last_error.filter(|_| tally.postponed > 0)
             && announcer.is_news(Instant::now(), "reports owed")
@@ -224,10 +239,13 @@ impl<'a> Life<'a> {
     }
 }
 
-/// A line for each proposal; of a person's attention only what needs it.
-fn tell(context: &Context<'_>, result: &Value) {
-    let is_old = result["already_decided"] == true || result["status"] == "skipped";
-    if is_old {
+/// A line for each proposal that was decided just now. What is decided again and again is told once.
+fn tell(context: &Context<'_>, result: &Value, told: &mut HashSet<String>) {
+    const MOST: usize = 1_000;
+    let is_new = result.get("guards").is_some();
+    if !is_new
+        || context.settings.dry_run && (told.len() >= MOST || !told.insert(result.to_string()))
+    {
         return;
     }
     let level = match result["status"].as_str() {

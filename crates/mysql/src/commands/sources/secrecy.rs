@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use synapsor_core::control_plane::ControlPlaneSettings;
 
+use crate::settings::API_KEY;
 use crate::settings::secret::SecretText;
 
 /// What stands in a secret's place.
@@ -19,9 +20,7 @@ impl KeyHider {
     pub fn open(settings: &ControlPlaneSettings) -> Self {
         KeyHider(match &settings.api_key_file {
             Some(path) => SecretText::read_file(Path::new(path)).ok(),
-            None => env::var("SYNAPSOR_API_KEY")
-                .ok()
-                .map(|key| SecretText::new(&key)),
+            None => env::var(API_KEY).ok().map(|key| SecretText::new(&key)),
         })
     }
 
