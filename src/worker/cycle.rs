@@ -46,9 +46,9 @@ impl Resident<'_> {
         let mut has_changed = false;
         let owed = ready.agenda.next_report_in;
         if owed.is_none() {
-            self.outbox.trouble = None;
+            self.outbox.pace.trouble = None;
         }
-        let is_due = owed.is_some_and(|wait| wait.is_zero()) && self.outbox.may_deliver(now);
+        let is_due = owed.is_some_and(|wait| wait.is_zero()) && self.outbox.pace.may_deliver(now);
         if ready.is_woken && owed.is_some() {
             has_changed = self.deliver(ready, Which::All);
         } else if is_due {
@@ -78,7 +78,7 @@ impl Resident<'_> {
         let report = agenda
             .next_report_in
             .filter(|_| !ready.settings.dry_run)
-            .map(|wait| wait.max(self.outbox.wait(now)));
+            .map(|wait| wait.max(self.outbox.pace.wait(now)));
         let next = poll.into_iter().chain(report).min();
         Turn::Wait(next.unwrap_or(Duration::MAX))
     }
@@ -143,7 +143,7 @@ impl Resident<'_> {
         let seconds = ready.settings.poll_interval.as_secs_f64();
         let mut reason = format!("polling for proposals of source {source} every {seconds} s");
         let mut code = "";
-        if let Some(trouble) = &self.outbox.trouble {
+        if let Some(trouble) = &self.outbox.pace.trouble {
             code = "but reports are not accepted";
             reason = format!("{reason}; but reports are not accepted: {trouble}");
         }
@@ -229,7 +229,7 @@ impl Resident<'_> {
 
     /// Unless deliveries have been broken off just now.
     fn deliver_if_it_is_time(&mut self, ready: &Ready) {
-        if self.outbox.may_deliver(Instant::now()) {
+        if self.outbox.pace.may_deliver(Instant::now()) {
             self.deliver(ready, Which::Due);
         }
     }
@@ -243,7 +243,7 @@ impl Resident<'_> {
         let slot = self.post.slot();
         match delivered {
             Ok(has_changed) => {
-                if let Some(error) = &self.outbox.trouble {
+                if let Some(error) = &self.outbox.pace.trouble {
                     slot.show_error(error, clock::now());
                 }
                 has_changed

@@ -1,6 +1,6 @@
 //! The outbox: reports that are owed, and what becomes of each that was sent.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::control_plane::{Acceptance, ControlPlaneError, Disposition};
 use crate::outcome::Status;
@@ -160,5 +160,117 @@ impl Owed {
             again_in,
             error: error.to_string(),
         }
+    }
+}
+
+/// How long reports wait that another process is sending.
+const ELSEWHERE: Duration = Duration::from_secs(1);
+
+/// When the next delivery may begin, so that an outage of the control plane is not met with the whole outbox again and again. The
+/// clock and the randomness are the caller's.
+#[derive(Clone, Debug, Default)]
+pub struct Pace {
+    /// Deliveries in a row that had to be broken off.
+    failures: u32,
+    /// Not before this is the next delivery; `None`: now.
+    not_before: Option<Instant>,
+    /// Why reports are not accepted; `None` while they are.
+    pub trouble: Option<String>,
+}
+
+impl Pace {
+    /// True when reports that are due may be sent.
+    pub fn may_deliver(&self, now: Instant) -> bool {
+        self.wait(now).is_zero()
+    }
+
+    /// How long until then.
+    pub fn wait(&self, now: Instant) -> Duration {
+        self.not_before
+            .map_or(Duration::ZERO, |then| then.saturating_duration_since(now))
+    }
+
+    /// Learns from a delivery. `random` is drawn evenly from 0 to 1.
+    pub fn learn(&mut self, tally: &Tally, now: Instant, random: f64) {
+        let sent = tally.delivered + tally.rejected + tally.postponed;
+        if tally.postponed > 0 {
+            self.trouble.clone_from(&tally.last_error);
+        } else if tally.delivered + tally.rejected > 0 {
+            self.trouble = None;
+        }
+        if tally.unsent > 0 {
+            self.break_off(now, random);
+        } else {
+            self.failures = 0;
+            self.not_before = None;
+        }
+        if sent == 0 {
+            // What is due, if anything is, another process sends.
+            self.leave_to_others(now);
+        }
+    }
+
+    /// The control plane took so few that the others were not even sent, or the delivery itself failed: those are still due.
+    pub fn break_off(&mut self, now: Instant, random: f64) {
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = now.checked_add(Backoff::default().delay(self.failures, random));
+    }
+
+    /// Another process is delivering.
+    pub fn leave_to_others(&mut self, now: Instant) {
+        self.not_before = now.checked_add(ELSEWHERE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BROKEN: Tally = Tally {
+        delivered: 0,
+        rejected: 0,
+        postponed: 500,
+        unsent: 496,
+        last_error: None,
+    };
+
+    #[test]
+    fn an_outage_is_met_with_growing_pauses() {
+        let (now, mut pace) = (Instant::now(), Pace::default());
+        let waits: Vec<_> = (0..4)
+            .map(|_| {
+                pace.learn(&BROKEN, now, 1.0);
+                pace.wait(now).as_secs()
+            })
+            .collect();
+        assert_eq!(waits, [1, 2, 4, 8]);
+    }
+
+    #[test]
+    fn a_delivery_that_went_well_ends_the_pauses_and_the_trouble() {
+        let (now, mut pace) = (Instant::now(), Pace::default());
+        let error = Some("down".to_owned());
+        pace.learn(
+            &Tally {
+                last_error: error.clone(),
+                ..BROKEN
+            },
+            now,
+            1.0,
+        );
+        assert_eq!(pace.trouble, error);
+        let well = Tally {
+            delivered: 1,
+            ..Tally::default()
+        };
+        pace.learn(&well, now, 1.0);
+        assert!(pace.may_deliver(now) && pace.trouble.is_none());
+    }
+
+    #[test]
+    fn what_another_process_sends_is_left_to_it_for_a_moment() {
+        let (now, mut pace) = (Instant::now(), Pace::default());
+        pace.learn(&Tally::default(), now, 1.0);
+        assert_eq!(pace.wait(now), ELSEWHERE);
     }
 }

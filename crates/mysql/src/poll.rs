@@ -1,6 +1,9 @@
 //! A poll: deliver what is owed, then list, apply and report in rounds until a listing has nothing new.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
+use synapsor_core::control_plane::Fetched;
 use synapsor_core::judgement::Retry;
 use synapsor_core::outbox::{Tally, Which};
 use synapsor_core::rounds::{MAX_ROUNDS, Rounds};
@@ -18,6 +21,9 @@ use crate::stop::Stop;
 
 /// How long a poll waits at its end for another instance that delivers, in seconds.
 const LAST_PATIENCE: u32 = 2;
+
+/// The longest that reports wait while proposals wait for locks.
+const LONGEST_PART: Duration = Duration::from_secs(1);
 
 /// What polls need.
 pub struct Poll<'a> {
@@ -59,7 +65,7 @@ impl<'a> Poll<'a> {
         let progress = Progress::start(self.output);
         let mut rounds = Rounds::default();
         for _ in 0..MAX_ROUNDS {
-            if self.stop.is_asked() {
+            if self.is_interrupted() {
                 break;
             }
             let wanted = rounds.wanted(self.settings.max_proposals);
@@ -67,25 +73,54 @@ impl<'a> Poll<'a> {
             let Some(news) = rounds.news(fetched, wanted) else {
                 break;
             };
-            let fetched = news.fetched;
-            progress.add(fetched.proposals.len());
-            for part in fetched.proposals.chunks(self.settings.batch_size) {
-                progress.says("applying".to_owned());
-                let applied = batch.run(&fetched.source_id, self.retry, part, |result| {
-                    progress.advance(1);
-                    witness(result);
-                    !self.stop.is_asked()
-                });
-                // Also after an error: what was committed is reported.
-                progress.says("reporting".to_owned());
-                let delivered = self.deliver(batch, control_plane, Which::Due, 0);
-                applied?;
-                tally.add(delivered?);
-            }
+            progress.add(news.fetched.proposals.len());
+            tally.add(self.work_off(
+                batch,
+                control_plane,
+                &news.fetched,
+                &progress,
+                &mut witness,
+            )?);
         }
         // What another instance delivered in the meantime it may have passed by.
         tally.add(self.deliver(batch, control_plane, Which::Due, LAST_PATIENCE)?);
         Ok(tally)
+    }
+
+    /// Applies what was fetched, and reports after each part of it.
+    fn work_off(
+        &self,
+        batch: &mut Batch<'_>,
+        control_plane: &ControlPlane,
+        fetched: &Fetched,
+        progress: &Progress,
+        witness: &mut impl FnMut(Value),
+    ) -> Result<Tally, Error> {
+        let mut tally = Tally::default();
+        let mut rest = &fetched.proposals[..];
+        while !rest.is_empty() && !self.is_interrupted() {
+            let part = &rest[..rest.len().min(self.settings.batch_size)];
+            let (start, mut done) = (Instant::now(), 0);
+            progress.says("applying");
+            let applied = batch.run(&fetched.source_id, self.retry, part, |result| {
+                done += 1;
+                progress.advance(1);
+                witness(result);
+                !self.is_interrupted() && start.elapsed() < LONGEST_PART
+            });
+            rest = &rest[done..];
+            // Also after an error: what was committed is reported.
+            progress.says("reporting");
+            let delivered = self.deliver(batch, control_plane, Which::Due, 0);
+            applied?;
+            tally.add(delivered?);
+        }
+        Ok(tally)
+    }
+
+    /// A stop; and for those who poll for ever, a signal to read the settings again.
+    fn is_interrupted(&self) -> bool {
+        self.stop.is_asked() || self.retry == Retry::Due && self.stop.is_woken()
     }
 
     /// Delivers reports, unless nothing is to be done in earnest.

@@ -73,6 +73,11 @@ impl Stop {
         self.0.changed.notify_all();
     }
 
+    /// True when a sleep would end at once.
+    pub fn is_woken(&self) -> bool {
+        *self.woken()
+    }
+
     /// Sleeps so long, or until it is woken; true when it was woken.
     pub fn sleep(&self, time: Duration) -> bool {
         let start = Instant::now();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use synapsor_core::announcer::Announcer;
 use synapsor_core::judgement::Retry;
-use synapsor_core::outbox::Which;
+use synapsor_core::outbox::{Pace, Which};
 use synapsor_core::schedule::{Schedule, Trouble};
 
 use super::Context;
@@ -95,6 +95,8 @@ struct Life<'a> {
     control_plane: ControlPlane,
     /// What a dry run has told.
     told: HashSet<String>,
+    /// When reports are sent between two polls.
+    pace: Pace,
 }
 
 impl<'a> Life<'a> {
@@ -108,6 +110,7 @@ impl<'a> Life<'a> {
             ledger: context.ledger(),
             control_plane: ControlPlane::open(&context.settings.control_plane)?,
             told: HashSet::new(),
+            pace: Pace::default(),
         })
     }
 
@@ -177,10 +180,14 @@ impl<'a> Life<'a> {
         Ok(())
     }
 
-    /// Between two polls: reports that are due.
-    fn deliver(&self, poll: &Poll<'_>, batch: &mut Batch<'_>) -> Result<(), Error> {
-        poll.deliver(batch, &self.control_plane, Which::Due, 0)
-            .map(drop)
+    /// Between two polls: reports that are due, unless the last ones fared badly.
+    fn deliver(&mut self, poll: &Poll<'_>, batch: &mut Batch<'_>) -> Result<(), Error> {
+        if !self.pace.may_deliver(Instant::now()) {
+            return Ok(());
+        }
+        let tally = poll.deliver(batch, &self.control_plane, Which::Due, 0)?;
+        self.pace.learn(&tally, Instant::now(), fastrand::f64());
+        Ok(())
     }
 
     fn reckon(&self, schedule: &mut Schedule, start: Instant, polled: &Result<(), Error>) {
@@ -231,10 +238,8 @@ impl<'a> Life<'a> {
             schedule.not_later_than(Instant::now() + attempt_in);
         }
         let wait = schedule.wait(Instant::now());
-        // Another instance may be at the reports that are due.
-        let report_in = due
-            .report_in
-            .map(|wait| wait.max(Duration::from_millis(200)));
+        let paced = self.pace.wait(Instant::now());
+        let report_in = due.report_in.map(|wait| wait.max(paced));
         report_in.map_or(wait, |report| wait.min(report))
     }
 }

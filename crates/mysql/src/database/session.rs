@@ -87,6 +87,7 @@ impl Database {
             version: String::new(),
             user: String::new(),
             inserted: 0,
+            settings: Default::default(),
         };
         session.prepare(lock_limit)?;
         Ok(session)
@@ -103,6 +104,7 @@ pub struct Session {
     version: String,
     user: String,
     inserted: u64,
+    settings: [String; 2],
 }
 
 impl Session {
@@ -130,6 +132,7 @@ impl Session {
         }
         (self.version, self.user, self.id) = (version, user, id);
         self.require_version()?;
+        let wait = lock_wait(lock_limit);
         // At READ COMMITTED no lock is held on rows that a look has passed by. A binary log of statements forbids it.
         let logs_statements = self.variable("log_bin")?.as_deref() == Some("ON")
             && self.variable("binlog_format")?.as_deref() == Some("STATEMENT");
@@ -138,16 +141,20 @@ impl Session {
         } else {
             "READ COMMITTED"
         };
-        let wait = lock_wait(lock_limit);
-        for statement in [
-            "SET NAMES utf8mb4".to_owned(),
+        self.settings = [
             format!(
-                "SET SESSION sql_mode = '{SQL_MODE}', SESSION time_zone = '+00:00', SESSION autocommit = 1,
+                "SET NAMES utf8mb4, SESSION sql_mode = '{SQL_MODE}', SESSION time_zone = '+00:00', SESSION autocommit = 1,
                      SESSION sql_auto_is_null = 0, SESSION sql_safe_updates = 0, SESSION foreign_key_checks = 1,
                      SESSION unique_checks = 1, SESSION innodb_lock_wait_timeout = {wait}, SESSION lock_wait_timeout = {wait}"
             ),
             format!("SET SESSION TRANSACTION ISOLATION LEVEL {isolation}"),
-        ] {
+        ];
+        self.settle()
+    }
+
+    /// Sets what everything here relies on. Code on a target's table (a trigger, a function) can have set something else since.
+    fn settle(&mut self) -> Result<(), DatabaseError> {
+        for statement in self.settings.clone() {
             self.query(&statement)?;
         }
         Ok(())
@@ -258,8 +265,9 @@ impl Session {
         self.inserted
     }
 
-    /// Begins a transaction.
+    /// Begins a transaction, under the same settings as every other.
     pub fn begin(&mut self) -> Result<(), DatabaseError> {
+        self.settle()?;
         self.query("START TRANSACTION")
     }
 

@@ -36,7 +36,7 @@ impl Progress {
     }
 
     /// What it is busy with.
-    pub fn says(&self, message: String) {
+    pub fn says(&self, message: &'static str) {
         self.0.set_message(message);
     }
 }

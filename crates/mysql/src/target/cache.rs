@@ -4,12 +4,16 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use synapsor_core::builder::Statement;
+use synapsor_core::refusal::{Code, Refusal};
 
 use super::{Target, Unfit, pin};
 use crate::database::{DatabaseError, Session};
 
 /// Targets that are kept at most.
 const MOST: usize = 256;
+
+/// How the definition of a temporary table begins: a trigger can make one.
+const TEMPORARY: &str = "CREATE TEMPORARY TABLE";
 
 /// Targets by database and name, each with the definition that it was read from.
 #[derive(Default)]
@@ -29,6 +33,13 @@ impl Targets {
     ) -> Result<Rc<Target>, Unfit> {
         pin(session, statement, ledger_schema)?;
         let definition = definition(session, statement)?;
+        if definition
+            .as_ref()
+            .is_some_and(|text| text.starts_with(TEMPORARY))
+        {
+            let why = "a temporary table of this session hides it";
+            return Err(Refusal::of(Code::TargetUnsupported, why).into());
+        }
         let place = (statement.schema.to_owned(), statement.table.to_owned());
         if let (Some(definition), Some((known, target))) = (&definition, self.0.get(&place))
             && definition == known
