@@ -12,6 +12,6 @@ trap 'trap "" INT TERM HUP PIPE; stop_left_over "$programs" || true' EXIT
 
 # Built first, so that the demo's own output stands alone at the end.
 step "Building the extension and installing it into PostgreSQL $major" scripts/install-into.sh "$pg_config"
-step "Building the demo" cargo build -p synapsor-demo
+step "Building the demo" cargo build -p synapsor-demo --bin synapsor-demo
 heading "Demo"
-SYNAPSOR_PG_CONFIG="$pg_config" cargo run --quiet -p synapsor-demo 9>&-
+SYNAPSOR_PG_CONFIG="$pg_config" cargo run --quiet -p synapsor-demo --bin synapsor-demo 9>&-

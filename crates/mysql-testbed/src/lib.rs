@@ -1,4 +1,4 @@
-//! Private MariaDB and MySQL servers for tests, demo and benchmarks, and a proxy that cuts connections.
+//! Private MariaDB and MySQL servers for tests, demo and benchmarks, and a proxy that cuts and holds connections.
 //!
 //! ```no_run
 //! use synapsor_mysql_testbed::{Flavor, Proxy, Server, Shop, shared};

@@ -3,20 +3,19 @@
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::packet::{Command, PREPARED_ANSWER, Packet, prepared_number};
-use crate::proxy::{Control, Cut};
+use crate::proxy::{Control, Deed, Trap};
 
 /// A client's connection and the server's that belongs to it.
 pub(crate) struct Link {
     client: TcpStream,
     server: TcpStream,
     statements: Mutex<Statements>,
-    /// The server's next answer is the last thing that happens.
-    ends_with_answer: AtomicBool,
+    /// What is done when the server's next answer has come.
+    at_answer: Mutex<Option<Deed>>,
 }
 
 /// The prepared statements of a connection.
@@ -35,7 +34,7 @@ impl Link {
             client,
             server,
             statements: Mutex::default(),
-            ends_with_answer: AtomicBool::new(false),
+            at_answer: Mutex::default(),
         })
     }
 
@@ -47,6 +46,12 @@ impl Link {
 
     fn statements(&self) -> MutexGuard<'_, Statements> {
         self.statements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn at_answer(&self) -> MutexGuard<'_, Option<Deed>> {
+        self.at_answer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -71,12 +76,13 @@ impl Link {
             let command = packet.command();
             let starts_tls = command == Command::StartTls;
             let statement = self.statement(command);
-            match statement.and_then(|text| control.cut_at(&text)) {
-                Some(Cut::Before) => {
+            match statement.and_then(|text| control.trap_at(&text)) {
+                Some(Trap::Before(Deed::Cut)) => {
                     control.count_cut();
                     return Ok(());
                 }
-                Some(Cut::After) => self.ends_with_answer.store(true, Ordering::SeqCst),
+                Some(Trap::Before(Deed::Freeze)) => control.hold(),
+                Some(Trap::After(deed)) => *self.at_answer() = Some(deed),
                 None => {}
             }
             (&self.server).write_all(packet.bytes())?;
@@ -107,9 +113,14 @@ impl Link {
                 return Ok(());
             }
             control.wait_while_frozen();
-            if self.ends_with_answer.load(Ordering::SeqCst) {
-                control.count_cut();
-                return Ok(());
+            let deed = self.at_answer().take();
+            match deed {
+                Some(Deed::Cut) => {
+                    control.count_cut();
+                    return Ok(());
+                }
+                Some(Deed::Freeze) => control.hold(),
+                None => {}
             }
             let asked = self.statements().asked.take();
             if let Some(text) = asked {

@@ -1,4 +1,4 @@
-//! A proxy in front of a server that cuts connections at the moment that hurts most.
+//! A proxy in front of a server that cuts or holds connections at the moment that hurts most.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -11,9 +11,9 @@ use crate::{Address, link};
 
 /// A proxy on 127.0.0.1 in front of a server. Connections through it end when it is dropped.
 ///
-/// It reads statements on the way, so clients have to speak without TLS and compression for `cut_before_commit`,
-/// `cut_after_commit`, `cut_before_statement` and `cut_after_statement`. Each of these cuts once, the connection on which
-/// its statement comes first, and takes the place of the one before that has not yet.
+/// It reads statements on the way, so clients have to speak without TLS and compression for what is named after a
+/// statement: `cut_before_commit`, `freeze_after_statement` and the like. Each of these acts once, on the connection on
+/// which its statement comes first, and takes the place of the one before that has not yet.
 pub struct Proxy {
     port: u16,
     control: Arc<Control>,
@@ -55,32 +55,58 @@ impl Proxy {
 
     /// Cuts the connection on which the next COMMIT comes, which the server never sees.
     pub fn cut_before_commit(&self) {
-        self.set_trap(Cut::Before, Wanted::Commit);
+        self.set_trap(CUT_BEFORE, Wanted::Commit);
     }
 
     /// Cuts the connection on which the next COMMIT comes, once the server has answered; the client never sees that.
     pub fn cut_after_commit(&self) {
-        self.set_trap(Cut::After, Wanted::Commit);
+        self.set_trap(CUT_AFTER, Wanted::Commit);
     }
 
     /// Cuts the connection on which the next statement with this text in it comes, which the server never sees.
     pub fn cut_before_statement(&self, text: &str) {
-        self.set_trap(Cut::Before, Wanted::Containing(text.to_owned()));
+        self.set_trap(CUT_BEFORE, Wanted::Containing(text.to_owned()));
     }
 
     /// Cuts the connection on which the next statement with this text in it comes, once the server has answered; the client
     /// never sees that.
     pub fn cut_after_statement(&self, text: &str) {
-        self.set_trap(Cut::After, Wanted::Containing(text.to_owned()));
+        self.set_trap(CUT_AFTER, Wanted::Containing(text.to_owned()));
     }
 
-    fn set_trap(&self, cut: Cut, wanted: Wanted) {
-        self.control.state().trap = Some((cut, wanted));
+    /// Holds the connection on which the next COMMIT comes, before the server sees it. All others go on.
+    pub fn freeze_before_commit(&self) {
+        self.set_trap(FREEZE_BEFORE, Wanted::Commit);
     }
 
-    /// Cuts all connections that there are.
+    /// Holds the connection on which the next COMMIT comes, once the server has answered. All others go on.
+    pub fn freeze_after_commit(&self) {
+        self.set_trap(FREEZE_AFTER, Wanted::Commit);
+    }
+
+    /// Holds the connection on which the next statement with this text in it comes, before the server sees it. All others
+    /// go on. What is held passes at the thaw, also when its client is gone by then; `cut_now` loses it.
+    pub fn freeze_before_statement(&self, text: &str) {
+        self.set_trap(FREEZE_BEFORE, Wanted::Containing(text.to_owned()));
+    }
+
+    /// Holds the connection on which the next statement with this text in it comes, once the server has answered. All
+    /// others go on.
+    pub fn freeze_after_statement(&self, text: &str) {
+        self.set_trap(FREEZE_AFTER, Wanted::Containing(text.to_owned()));
+    }
+
+    fn set_trap(&self, trap: Trap, wanted: Wanted) {
+        self.control.state().trap = Some((trap, wanted));
+    }
+
+    /// Cuts all connections that there are, the held ones too.
     pub fn cut_now(&self) {
-        self.control.state().cut_all();
+        let mut state = self.control.state();
+        state.cut_all();
+        state.thaws += 1;
+        drop(state);
+        self.control.changed.notify_all();
     }
 
     /// Forwards nothing any more, and keeps the connections, old and new.
@@ -88,9 +114,12 @@ impl Proxy {
         self.control.state().frozen = true;
     }
 
-    /// Forwards again, also what came in the meantime.
+    /// Forwards again, also what came in the meantime, and what is held at a statement.
     pub fn thaw(&self) {
-        self.control.state().frozen = false;
+        let mut state = self.control.state();
+        state.frozen = false;
+        state.thaws += 1;
+        drop(state);
         self.control.changed.notify_all();
     }
 
@@ -108,6 +137,12 @@ impl Proxy {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.control.state().connections
+    }
+
+    /// How often a connection was held at a statement so far.
+    #[must_use]
+    pub fn holds(&self) -> usize {
+        self.control.state().holds
     }
 
     /// How many connections were cut at a statement.
@@ -133,14 +168,28 @@ impl Drop for Proxy {
     }
 }
 
-/// When a connection is cut: before the server sees the statement, or after it has answered.
+const CUT_BEFORE: Trap = Trap::Before(Deed::Cut);
+const CUT_AFTER: Trap = Trap::After(Deed::Cut);
+const FREEZE_BEFORE: Trap = Trap::Before(Deed::Freeze);
+const FREEZE_AFTER: Trap = Trap::After(Deed::Freeze);
+
+/// When something is done to a connection: before the server sees the statement, or after it has answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
-    Before,
-    After,
+pub(crate) enum Trap {
+    Before(Deed),
+    After(Deed),
 }
 
-/// The statement that a cut waits for.
+/// What is done to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// It is ended.
+    Cut,
+    /// It is held until the thaw.
+    Freeze,
+}
+
+/// The statement that a trap waits for.
 enum Wanted {
     Commit,
     Containing(String),
@@ -167,8 +216,11 @@ pub(crate) struct Control {
 
 #[derive(Default)]
 struct State {
-    trap: Option<(Cut, Wanted)>,
+    trap: Option<(Trap, Wanted)>,
     frozen: bool,
+    holds: usize,
+    /// Counts what ends the holding of all that are held.
+    thaws: usize,
     refusing: bool,
     closed: bool,
     connections: usize,
@@ -190,15 +242,25 @@ impl Control {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether, and when, this statement's connection is to be cut.
-    pub(crate) fn cut_at(&self, statement: &str) -> Option<Cut> {
+    /// Whether something is to be done to this statement's connection.
+    pub(crate) fn trap_at(&self, statement: &str) -> Option<Trap> {
         let mut state = self.state();
         let sprung = state.trap.take_if(|(_, wanted)| wanted.is(statement));
-        sprung.map(|(cut, _)| cut)
+        sprung.map(|(trap, _)| trap)
     }
 
     pub(crate) fn count_cut(&self) {
         self.state().cuts += 1;
+    }
+
+    /// Returns at the next thaw.
+    pub(crate) fn hold(&self) {
+        let mut state = self.state();
+        state.holds += 1;
+        let thaws = state.thaws;
+        let still = |state: &mut State| state.thaws == thaws && !state.closed;
+        let waited = self.changed.wait_while(state, still);
+        drop(waited);
     }
 
     /// Returns at once, unless the proxy is frozen.

@@ -145,6 +145,8 @@ impl Server {
         command.arg(option("datadir", &data_directory(&self.home)));
         command.arg(option("socket", &self.address.socket));
         command.arg(option("pid-file", &self.home.join("pid")));
+        // A server that starts removes what it takes for its own leftovers there.
+        command.arg(option("tmpdir", &self.home));
         command.arg(format!("--port={}", self.address.port));
         command.args(OPTIONS).arg(flavor.small_files());
         command.args(&self.options);

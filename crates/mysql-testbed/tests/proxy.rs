@@ -1,4 +1,4 @@
-//! The proxy: what the server and the client see of a cut.
+//! The proxy: what the server and the client see of a cut, and of a connection that is held.
 #![allow(
     clippy::expect_used,
     reason = "a test that can't be set up has to stop, and say why"
@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, SslOpts};
-use synapsor_mysql_testbed::{Flavor, Proxy, Server, Shop, TlsFiles, shared};
+use synapsor_mysql_testbed::{Flavor, Proxy, Server, Shop, TlsFiles, shared, wait_for};
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A shop with a table, and a proxy by which its writer comes.
 struct Stage {
@@ -134,6 +136,73 @@ fn a_frozen_proxy_keeps_connections_and_what_came_on_them() {
     stage.proxy.thaw();
     let answer = asking.join().expect("the thread ends");
     assert_eq!(answer.expect("an answer"), Some(7));
+}
+
+impl Stage {
+    fn wait_until_held(&self) {
+        wait_for("a held connection", PATIENCE, || self.proxy.holds() == 1);
+    }
+
+    /// The rows that there are, committed or not.
+    fn rows_in_sight(&self) -> u32 {
+        let mut session = self.shop.root();
+        session
+            .query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED")
+            .expect("a session that sees everything");
+        let count = session.query_first("SELECT count(*) FROM tickets");
+        count.expect("a count").expect("a row")
+    }
+}
+
+#[test]
+fn what_is_held_before_its_statement_passes_at_the_thaw() {
+    for flavor in Flavor::ALL {
+        let stage = Stage::new(shared(flavor));
+        let mut session = stage.connect_and_insert();
+        stage.proxy.freeze_before_commit();
+        let committing = std::thread::spawn(move || session.query_drop("COMMIT"));
+        stage.wait_until_held();
+        assert_eq!((stage.rows(), stage.rows_in_sight()), (0, 1), "{flavor}");
+        stage.connect().query_drop("SELECT 1").expect("another");
+        stage.proxy.thaw();
+        let committed = committing.join().expect("the thread ends");
+        committed.expect("an answer");
+        assert_eq!((stage.rows(), stage.proxy.holds()), (1, 1), "{flavor}");
+    }
+}
+
+#[test]
+fn what_is_held_after_its_statement_has_happened() {
+    for flavor in Flavor::ALL {
+        let stage = Stage::new(shared(flavor));
+        let mut session = stage.connect();
+        stage.proxy.freeze_after_statement("VALUES (1)");
+        let insert = "INSERT INTO tickets VALUES (1)";
+        let inserting = std::thread::spawn(move || session.query_drop(insert));
+        stage.wait_until_held();
+        assert_eq!(stage.rows(), 1, "{flavor}");
+        assert!(!inserting.is_finished());
+        stage.proxy.thaw();
+        let inserted = inserting.join().expect("the thread ends");
+        inserted.expect("an answer");
+    }
+}
+
+#[test]
+fn what_is_held_and_cut_never_happens() {
+    for flavor in Flavor::ALL {
+        let stage = Stage::new(shared(flavor));
+        let mut session = stage.connect_and_insert();
+        stage.proxy.freeze_before_statement("COMMIT");
+        let committing = std::thread::spawn(move || session.query_drop("COMMIT"));
+        stage.wait_until_held();
+        stage.proxy.cut_now();
+        let committed = committing.join().expect("the thread ends");
+        committed.expect_err("a cut connection");
+        wait_for("nothing is left of it", PATIENCE, || {
+            stage.rows_in_sight() == 0
+        });
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn version(server: &Server) -> String {
 #[test]
 fn a_server_is_of_the_kind_that_was_asked_for() {
     assert!(version(shared(Flavor::MariaDb)).contains("MariaDB"));
-    assert!(version(shared(Flavor::MySql)).starts_with("9."));
+    assert!(!version(shared(Flavor::MySql)).contains("MariaDB"));
 }
 
 #[test]
@@ -174,25 +174,23 @@ fn nothing_is_left_of_a_server_that_was_dropped() {
 
 #[test]
 fn nothing_is_left_when_the_process_ends_or_is_killed() {
-    for flavor in ["mariadb", "mysql"] {
-        for kill in [false, true] {
-            let (mut holder, url) = start_holder(flavor);
-            let options = Opts::from_url(&url).expect("a URL");
-            let socket = Path::new(options.get_socket().expect("a socket"));
-            let mut session = connect(&url).expect("the server runs");
-            let pid: Option<String> = session.query_first("SELECT @@pid_file").expect("a file");
-            let pid = std::fs::read_to_string(pid.expect("a file")).expect("a number");
-            let pid = pid.trim().parse().expect("a number");
-            drop(holder.stdin.take().filter(|_| !kill));
-            if kill {
-                holder.kill().expect("the process can be killed");
-            }
-            holder.wait().expect("the process ends");
-            wait_for("the server ends", PATIENCE, || !is_running(pid));
-            wait_for("its files go", PATIENCE, || {
-                !home_of(home_of(socket)).exists()
-            });
+    for (flavor, kill) in [("mariadb", false), ("mariadb", true), ("mysql", true)] {
+        let (mut holder, url) = start_holder(flavor);
+        let options = Opts::from_url(&url).expect("a URL");
+        let socket = Path::new(options.get_socket().expect("a socket"));
+        let pid = std::fs::read_to_string(home_of(socket).join("pid")).expect("a file");
+        let pid = pid.trim().parse().expect("a number");
+        connect(&url).expect("the server runs");
+        if kill {
+            holder.kill().expect("the process can be killed");
+        } else {
+            drop(holder.stdin.take());
         }
+        holder.wait().expect("the process ends");
+        wait_for("the server ends", PATIENCE, || !is_running(pid));
+        wait_for("its files go", PATIENCE, || {
+            !home_of(home_of(socket)).exists()
+        });
     }
 }
 

@@ -1,19 +1,22 @@
 //! The command line.
 
+use std::env;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::commands::sources::SourcesCommand;
 use crate::output::Format;
-use crate::settings::Layer;
+use crate::settings::{self, Layer};
 
 /// Applies approved Synapsor proposals to MySQL and MariaDB: guarded, exactly once, reported truthfully.
 ///
-/// Agents propose changes to rows, people approve them in Synapsor's control plane. This program fetches what was approved,
-/// applies each proposal in one transaction together with its receipt, and reports `applied`, `conflict` or `failed` back, again and
-/// again until the report is accepted.
+/// Agents propose changes to rows, people approve them in Synapsor's control
+/// plane. This program fetches what was approved, applies each proposal in one
+/// transaction together with its receipt, and reports `applied`, `conflict` or
+/// `failed` back, again and again until the report is accepted.
 ///
 /// First time: put the API key and the connection's URL into files of mode 0600, then
 ///
@@ -28,14 +31,7 @@ use crate::settings::Layer;
 #[command(name = "synapsor-writeback-mysql", version, verbatim_doc_comment, max_term_width = 110, after_help = AFTER_HELP, after_long_help = AFTER_HELP)]
 pub struct Cli {
     /// TOML file with settings, one `name = value` a line; also SYNAPSOR_CONFIG
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "SYNAPSOR_CONFIG",
-        hide_env = true,
-        display_order = 900
-    )]
+    #[arg(long, global = true, value_name = "FILE", display_order = 900)]
     pub config: Option<PathBuf>,
     /// How results are written
     #[arg(
@@ -55,6 +51,20 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Reads the command line, and which TOML file the environment names. What it has wrong ends the program with exit code 2.
+    pub fn read() -> Self {
+        let mut cli = Cli::parse();
+        if let Err((name, wanted)) = settings::check(&cli.settings) {
+            let why = format!("--{} {wanted}", name.replace('_', "-"));
+            Cli::command().error(ErrorKind::ValueValidation, why).exit();
+        }
+        let environment = env::var_os("SYNAPSOR_CONFIG").filter(|path| !path.is_empty());
+        cli.config = cli.config.or(environment.map(PathBuf::from));
+        cli
+    }
 }
 
 const AFTER_HELP: &str = "\

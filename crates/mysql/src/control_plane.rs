@@ -11,11 +11,9 @@ use synapsor_core::control_plane::{
 use synapsor_core::report::Report;
 
 use crate::error::Error;
+use crate::settings::API_KEY;
 use crate::settings::secret::own_uid;
 use crate::stop::Stop;
-
-/// The environment variable that holds the key where no file is set.
-const KEY_VARIABLE: &str = "SYNAPSOR_API_KEY";
 
 /// What we call ourselves in requests.
 const PRODUCT: &str = concat!("synapsor-writeback-mysql/", env!("CARGO_PKG_VERSION"));
@@ -107,6 +105,7 @@ fn api_key(settings: &ControlPlaneSettings) -> Result<ApiKey, Error> {
     if let Some(path) = &settings.api_key_file {
         return Ok(ApiKey::read_file(Path::new(path), own_uid())?);
     }
-    let text = env::var(KEY_VARIABLE).map_err(|_| Error::ApiKeyMissing)?;
+    let text = env::var(API_KEY).ok().filter(|text| !text.is_empty());
+    let text = text.ok_or(Error::ApiKeyMissing)?;
     Ok(ApiKey::parse(&text)?)
 }

@@ -36,7 +36,8 @@ impl Delivery<'_> {
         let session = batch.session()?;
         let locked = self.ledger.lock_delivery(session, self.patience);
         if !batch.after(locked.map_err(Error::from))? {
-            return Ok(Tally::default());
+            let left = self.leave_to_others(batch);
+            return batch.after(left);
         }
         let tally = self.deliver(batch, which);
         let unlocked = batch
@@ -44,6 +45,20 @@ impl Delivery<'_> {
             .and_then(|session| Ok(self.ledger.unlock_delivery(session)?));
         batch.after(unlocked)?;
         tally
+    }
+
+    /// Another session has the right to deliver. Where it was waited for in vain, what is owed counts as put off.
+    fn leave_to_others(&self, batch: &mut Batch<'_>) -> Result<Tally, Error> {
+        let mut tally = Tally::default();
+        if self.patience > 0 {
+            let session = batch.session()?;
+            let owed = self.ledger.count_pending_reports(session)?;
+            if let (true, Some(id)) = (owed > 0, self.ledger.who_delivers(session)?) {
+                tally.leave(usize::try_from(owed).unwrap_or(0));
+                tally.last_error = Some(format!("connection {id} has the right to deliver"));
+            }
+        }
+        Ok(tally)
     }
 
     fn deliver(&self, batch: &mut Batch<'_>, which: Which) -> Result<Tally, Error> {

@@ -103,6 +103,9 @@ impl Error {
             Error::ApiKeyMissing => {
                 "Put the key into a file of mode 0600 and name it with --api-key-file, or set SYNAPSOR_API_KEY."
             }
+            Error::ApiKey(_) => {
+                "Put the key alone into a file of mode 0600 that belongs to the user that this program runs as; see which one --api-key-file, SYNAPSOR_API_KEY_FILE or the TOML file names."
+            }
             Error::SecretFile(_) => {
                 "See `chmod 600`, `chown`, and which user this program runs as."
             }

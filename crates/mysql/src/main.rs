@@ -33,10 +33,8 @@ mod value;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::read();
     let output = output::Output::open(commands::format(&cli));
     match commands::run(&cli, output) {
         Ok(exit) => exit.into(),

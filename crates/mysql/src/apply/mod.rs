@@ -5,6 +5,7 @@ mod advance;
 mod columns;
 mod failure;
 mod row;
+mod size;
 
 use std::rc::Rc;
 
@@ -18,7 +19,7 @@ use synapsor_core::refusal::{Code, Refusal};
 
 use crate::database::{DatabaseError, Session};
 use crate::settings::ApplySettings;
-use crate::target::{Target, Targets, Unfit, require_no_cascade};
+use crate::target::{Cascades, Place, Target, Targets, Unfit};
 use crate::value::Typed;
 pub use columns::Columns;
 pub use failure::of_lost_connection;
@@ -82,7 +83,8 @@ impl Applier<'_> {
     ) -> Result<Prepared<'p>, Unfit> {
         let targets = &mut self.targets;
         let target = targets.load(session, &statement, self.ledger_schema)?;
-        let typed = target.typed(&statement.params).map_err(Unfit::Failed)?;
+        let typed = target.typed(&statement).map_err(Unfit::Failed)?;
+        size::require_room(session, &typed)?;
         Ok(Prepared {
             statement,
             target,
@@ -140,12 +142,14 @@ impl Prepared<'_> {
         if rows != builder::EXPECTED_ROW_COUNT {
             return Err(multi_row().into());
         }
-        self.require_inserted_tenant(session)?;
+        let id = session.last_insert_id();
+        session.settle()?;
+        self.require_inserted_tenant(session, id)?;
         Ok(Decision::applied(None))
     }
 
     /// A trigger could have given the new row to another tenant.
-    fn require_inserted_tenant(&self, session: &mut Session) -> Result<(), Unfit> {
+    fn require_inserted_tenant(&self, session: &mut Session, given_id: u64) -> Result<(), Unfit> {
         let Some(tenant) = self
             .statement
             .tenant_column
@@ -158,7 +162,7 @@ impl Prepared<'_> {
             let written = self.written(name);
             let value = match written {
                 Some(typed) => typed.parameter.clone(),
-                None => match session.last_insert_id() {
+                None => match given_id {
                     0 => return Err(changed(name).into()),
                     id => Value::from(id),
                 },
@@ -191,29 +195,53 @@ impl Prepared<'_> {
             Found::None => return Ok(Decision::conflict(ConflictReason::RowNotFound)),
             Found::Many => return Err(multi_row().into()),
         }
-        if !settings.allow_cascade {
-            require_no_cascade(session, &self.statement, &self.typed, &self.target)?;
-        }
+        let place = Place {
+            statement: &self.statement,
+            typed: &self.typed,
+            target: &self.target,
+        };
+        let cascades = match settings.allow_cascade {
+            true => Cascades::default(),
+            false => Cascades::before(session, &place)?,
+        };
         match session.run_afresh(&self.statement.sql, self.values())? {
             0 => return Ok(Decision::conflict(ConflictReason::RowNotChanged)),
             builder::EXPECTED_ROW_COUNT => {}
             _ => return Err(multi_row().into()),
         }
+        session.settle()?;
         if self.statement.operation == Operation::Delete {
             return Ok(Decision::applied(None));
         }
-        // A trigger could have given the row another key, or to another tenant.
-        let advanced = match look.find(session)? {
-            Found::One { conflicts } => conflicts,
-            _ => return Err(Refusal::from(Code::GuardedColumnChanged).into()),
-        };
+        let guard_advanced = self.look_again(session, &look, settings)?;
+        cascades.require_unchanged(session, &place)?;
+        Ok(Decision::applied(guard_advanced))
+    }
+
+    /// A trigger could have given the row another key, or to another tenant. Whether the conflict column has another value since, where
+    /// it guards; it is advanced where the settings say so.
+    fn look_again(
+        &self,
+        session: &mut Session,
+        look: &Look<'_>,
+        settings: &ApplySettings,
+    ) -> Result<Option<bool>, Unfit> {
         let has_guard = self.statement.guards.conflict;
+        let mut advanced = require_row(session, look)?;
         if has_guard && !advanced && settings.advance_guard {
             advance::advance(session, self)?;
-            let advanced = matches!(look.find(session)?, Found::One { conflicts: true });
-            return Ok(Decision::applied(Some(advanced)));
+            session.settle()?;
+            advanced = require_row(session, look)?;
         }
-        Ok(Decision::applied(has_guard.then_some(advanced)))
+        Ok(has_guard.then_some(advanced))
+    }
+}
+
+/// The row is still there; whether its conflict column has another value.
+fn require_row(session: &mut Session, look: &Look<'_>) -> Result<bool, Unfit> {
+    match look.find(session)? {
+        Found::One { conflicts } => Ok(conflicts),
+        _ => Err(Refusal::from(Code::GuardedColumnChanged).into()),
     }
 }
 

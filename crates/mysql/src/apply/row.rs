@@ -9,6 +9,9 @@ use crate::database::{DatabaseError, Session};
 use crate::target::{Target, Unfit};
 use crate::value::{self, ColumnType, Exact, Typed};
 
+/// The errors for a value with a character that the column's set does not have: MariaDB's and MySQL's.
+const INCOMPARABLE: [u16; 2] = [1267, 3988];
+
 /// What a look found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -81,9 +84,14 @@ impl<'a> Look<'a> {
     /// # Errors
     /// `WRITEBACK_TARGET_UNSUPPORTED` for a cell that is not understood, and the database's own.
     pub fn find(&self, session: &mut Session) -> Result<Found, Unfit> {
-        let mut rows = session
-            .rows_afresh(&self.sql, self.params.clone())?
-            .into_iter();
+        let rows = match session.rows_afresh(&self.sql, self.params.clone()) {
+            // No row can hold such a value.
+            Err(DatabaseError::Server(told)) if INCOMPARABLE.contains(&told.errno) => {
+                return Ok(Found::None);
+            }
+            rows => rows?,
+        };
+        let mut rows = rows.into_iter();
         let (first, second) = (rows.next(), rows.next());
         match (first, second) {
             (None, _) => Ok(Found::None),

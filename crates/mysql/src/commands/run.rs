@@ -32,15 +32,21 @@ pub fn run(mut context: Context<'_>) -> Result<Exit, Error> {
         "starting",
         json!({ "version": env!("CARGO_PKG_VERSION"), "source": source(&context.settings) }),
     );
-    while !context.stop.is_asked() {
-        let woken = Life::begin(&context)?.live(&mut schedule, &mut announcer)?;
-        if woken && !context.stop.is_asked() {
-            reload(&mut context);
+    loop {
+        let mut life = Life::begin(&context)?;
+        let settings = loop {
+            life.live(&mut schedule, &mut announcer);
+            if context.stop.is_asked() {
+                context.output.event(Level::Info, "stopped", json!({}));
+                return Ok(Exit::Success);
+            }
             schedule.wake();
-        }
+            if let Some(settings) = reload(&context) {
+                break settings;
+            }
+        };
+        context.settings = settings;
     }
-    context.output.event(Level::Info, "stopped", json!({}));
-    Ok(Exit::Success)
 }
 
 fn source(settings: &Settings) -> Option<&String> {
@@ -52,30 +58,29 @@ fn source(settings: &Settings) -> Option<&String> {
 }
 
 /// Reads the settings again; those that can't be worked with leave the old ones in place.
-fn reload(context: &mut Context<'_>) {
-    let load = || Settings::load(&context.cli.settings, context.cli.config.as_deref());
+fn reload(old: &Context<'_>) -> Option<Settings> {
+    let load = || Settings::load(&old.cli.settings, old.cli.config.as_deref());
     let read = load().and_then(|settings| {
         let context = Context {
             settings,
-            output: context.output,
-            stop: context.stop.clone(),
-            cli: context.cli,
+            output: old.output,
+            stop: old.stop.clone(),
+            cli: old.cli,
         };
         Life::begin(&context)?;
         Ok(context.settings)
     });
     match read {
         Ok(settings) => {
-            context.settings = settings;
-            context
-                .output
-                .event(Level::Info, "settings read again", json!({}));
+            let event = "settings read again";
+            old.output.event(Level::Info, event, json!({}));
+            Some(settings)
         }
-        Err(error) => complain(
-            context,
-            "the settings can't be read again; the old ones stay",
-            &error,
-        ),
+        Err(error) => {
+            let event = "the settings can't be read again; the old ones stay";
+            complain(old, event, &error);
+            None
+        }
     }
 }
 
@@ -114,8 +119,8 @@ impl<'a> Life<'a> {
         })
     }
 
-    /// Polls and sleeps; true when it was woken by a signal.
-    fn live(mut self, schedule: &mut Schedule, announcer: &mut Announcer) -> Result<bool, Error> {
+    /// Polls and sleeps, until a signal wakes it.
+    fn live(&mut self, schedule: &mut Schedule, announcer: &mut Announcer) {
         let context = self.context;
         let ledger = self.ledger.clone();
         let database = self.database.clone();
@@ -140,7 +145,7 @@ impl<'a> Life<'a> {
                 self.deliver(&poll, &mut batch)
             };
             if context.stop.is_asked() {
-                return Ok(true);
+                return;
             }
             self.announce(announcer, &outcome);
             let outcome = batch.after(outcome);
@@ -149,7 +154,7 @@ impl<'a> Life<'a> {
                 Err(_) => schedule.wait(Instant::now()),
             };
             if context.stop.sleep(wait.min(LONGEST_SLEEP)) {
-                return Ok(true);
+                return;
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Where the database is, and how much TLS it takes to go there. Every rule about the connection's URL is here.
 
+use std::fs;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use mysql::consts::CapabilityFlags;
 use mysql::{Opts, OptsBuilder, SslOpts};
@@ -70,6 +70,12 @@ impl Address {
                 _ => return Err(invalid("it has a parameter other than socket and ssl-mode")),
             }
         }
+        // What is left of a password with a / in it would be shown as a port.
+        if url.path().trim_start_matches('/').contains(['/', '@', ':']) {
+            return Err(invalid(
+                "it has a /, @ or : in the database's name; write %2F, %40 and %3A, in a password too",
+            ));
+        }
         let is_here = address.socket.is_some() || is_loopback(&url);
         address.ssl_mode = match ssl_mode {
             None if is_here => SslMode::Disabled,
@@ -93,8 +99,36 @@ impl Address {
         }
     }
 
-    /// What the driver needs. `patience` is the longest wait for an answer.
-    pub fn options(&self, settings: &DatabaseSettings, patience: Option<Duration>) -> Opts {
+    /// Host and port, where the host is a name that has to be looked up.
+    pub fn name(&self) -> Option<(&str, u16)> {
+        let is_name = self.socket.is_none() && self.host.parse::<IpAddr>().is_err();
+        is_name.then_some((self.host.as_str(), self.port))
+    }
+
+    /// Looks whether there is a certificate in the extra authority's file, where one is named and needed.
+    ///
+    /// # Errors
+    /// `DATABASE_CA_FILE`
+    pub fn require_ca(&self, settings: &DatabaseSettings) -> Result<(), DatabaseError> {
+        const HEAD: &str = "-----BEGIN CERTIFICATE-----";
+        let needed = matches!(self.ssl_mode, SslMode::VerifyCa | SslMode::VerifyIdentity);
+        let Some(path) = settings.ca_file.as_ref().filter(|_| needed) else {
+            return Ok(());
+        };
+        let text =
+            fs::read(path).map_err(|error| DatabaseError::CaFile(error.kind().to_string()))?;
+        if String::from_utf8_lossy(&text).contains(HEAD) {
+            Ok(())
+        } else {
+            Err(DatabaseError::CaFile(
+                "it holds no certificate (PEM)".into(),
+            ))
+        }
+    }
+
+    /// What the driver needs. While it connects, it waits no longer for an answer than for the connection.
+    pub fn options(&self, settings: &DatabaseSettings) -> Opts {
+        let patience = Some(settings.connect_timeout);
         let builder = OptsBuilder::new()
             .user(Some(&self.user))
             .pass(Some(&self.password))
@@ -120,7 +154,7 @@ impl Address {
         match self.ssl_mode {
             SslMode::Disabled => None,
             SslMode::Required => Some(
-                options
+                SslOpts::default()
                     .with_danger_accept_invalid_certs(true)
                     .with_danger_skip_domain_validation(true),
             ),
@@ -232,10 +266,16 @@ mod tests {
             "mysql://u:secret@h/d?ssl-mode=secret",
             "mysql://u:secret@h/d?secret=1",
             "mysql://u:%ffsecret@h/d",
+            "mysql://u:secret/word@h/d",
+            "mysql://u:12/secret@h/d",
+            "mysql://u:12/sec/ret",
         ] {
             let error = mode(url).unwrap_err();
             assert!(error.starts_with("DATABASE_URL_INVALID: "), "{error}");
-            assert!(!error.contains("secret"), "{error}");
+            assert!(
+                !error.contains("secret") && !error.contains("12"),
+                "{error}"
+            );
         }
     }
 

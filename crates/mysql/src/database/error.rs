@@ -19,6 +19,9 @@ pub enum DatabaseError {
     /// Plain text to another machine.
     #[error("DATABASE_TLS_REQUIRED: ssl-mode=disabled is for this machine and for sockets only")]
     TlsRequired,
+    /// The extra certificate authority can't be used.
+    #[error("DATABASE_CA_FILE: the database's certificate authority can't be read: {0}")]
+    CaFile(String),
     /// No trusted TLS connection.
     #[error("DATABASE_TLS: {0}")]
     Tls(String),
@@ -71,6 +74,7 @@ impl Told {
             self.errno,
             1044 | 1045
                 | 1049
+                | 1129
                 | 1130
                 | 1142
                 | 1143
@@ -80,7 +84,11 @@ impl Told {
                 | 1370
                 | 1410
                 | 1698
+                | 1820
                 | 1836
+                | 1862
+                | 3118
+                | 4151
         )
     }
 
@@ -130,13 +138,23 @@ impl std::fmt::Display for Told {
 }
 
 impl DatabaseError {
-    /// An error while connecting.
-    pub fn of_connecting(error: mysql::Error) -> Self {
-        match DatabaseError::from(error) {
+    /// The same, met while connecting.
+    pub fn while_connecting(self) -> Self {
+        match self {
             DatabaseError::Server(told)
                 if matches!(
                     told.errno,
-                    1044 | 1045 | 1049 | 1130 | 1251 | 1275 | 1698 | 1862
+                    1044 | 1045
+                        | 1049
+                        | 1129
+                        | 1130
+                        | 1251
+                        | 1275
+                        | 1698
+                        | 1820
+                        | 1862
+                        | 3118
+                        | 4151
                 ) =>
             {
                 DatabaseError::AccessDenied(told)
@@ -190,6 +208,9 @@ impl DatabaseError {
             DatabaseError::TlsRequired => {
                 "Leave ssl-mode away, or use ssl-mode=required where the certificate can't be verified."
             }
+            DatabaseError::CaFile(_) => {
+                "Name a file of PEM certificates with --database-ca-file, or leave it away."
+            }
             DatabaseError::Tls(_) => {
                 "Name the server's certificate authority with --database-ca-file; ssl-mode=required encrypts without verifying."
             }
@@ -216,6 +237,7 @@ impl DatabaseError {
             DatabaseError::UrlMissing
             | DatabaseError::UrlInvalid(_)
             | DatabaseError::TlsRequired
+            | DatabaseError::CaFile(_)
             | DatabaseError::Unsupported(_) => Exit::Configuration,
             DatabaseError::Tls(_) => Exit::Refused,
             DatabaseError::AccessDenied(_) => Exit::NoPermission,

@@ -2,6 +2,7 @@
 
 mod address;
 mod cells;
+mod connection;
 mod error;
 mod error_names;
 mod session;

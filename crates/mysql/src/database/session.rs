@@ -1,11 +1,14 @@
 //! One session of the database: the same settings wherever it runs, every statement within its limit of time.
 
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Row, Value};
 
 use super::address::Address;
+use super::connection;
 use super::error::DatabaseError;
 use super::watchdog::{Verdict, Watchdog};
 use crate::settings::Settings;
@@ -16,6 +19,13 @@ const NETWORK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The longest limit that MySQL takes for a wait, in seconds.
 const MAX_WAIT: u64 = 31_536_000;
+
+/// After so many seconds without a word from us the server ends the session, and with it its locks: our machine may be gone. Longer
+/// than a delivery waits for its answers.
+const IDLE: u32 = 600;
+
+/// MariaDB's error of a statement that took longer than `max_statement_time`.
+const TIME_LIMIT: u16 = 1969;
 
 /// What a value means, and what is an error, must not depend on how the server is configured. Zero is no order to
 /// number a row, a value that does not fit is an error, backticks quote names.
@@ -49,8 +59,7 @@ impl Database {
         let url = settings.database.url.as_ref();
         let url = url.ok_or(DatabaseError::UrlMissing)?;
         let address = Address::parse(url.expose())?;
-        let quick = Some(Duration::from_secs(2));
-        let watchdog = Watchdog::start(address.options(&settings.database, quick), stop.clone());
+        let watchdog = Watchdog::start(&address, &settings.database, stop.clone());
         Ok(Database {
             address,
             settings: settings.clone(),
@@ -76,10 +85,12 @@ impl Database {
         let limit = self.settings.applying.statement_timeout;
         let lock_limit = self.settings.applying.lock_timeout;
         let patience = (!limit.is_zero()).then(|| limit.max(lock_limit) + NETWORK_PATIENCE);
-        let options = self.address.options(&self.settings.database, patience);
-        let conn = Conn::new(options).map_err(DatabaseError::of_connecting)?;
+        let conn = connection::open(&self.address, &self.settings.database, patience)?;
+        let socket = connection::socket(&conn)
+            .map_err(|error| DatabaseError::Unreachable(error.kind().to_string()))?;
         let mut session = Session {
             id: conn.connection_id().into(),
+            socket: Arc::new(socket),
             conn,
             watchdog: self.watchdog.clone(),
             limit,
@@ -87,9 +98,11 @@ impl Database {
             version: String::new(),
             user: String::new(),
             inserted: 0,
-            settings: Default::default(),
+            settings: String::new(),
+            isolation: String::new(),
         };
-        session.prepare(lock_limit)?;
+        let prepared = session.prepare(lock_limit);
+        prepared.map_err(DatabaseError::while_connecting)?;
         Ok(session)
     }
 }
@@ -98,13 +111,15 @@ impl Database {
 pub struct Session {
     conn: Conn,
     id: u64,
+    socket: Arc<UnixStream>,
     watchdog: Watchdog,
     limit: Duration,
     vendor: Vendor,
     version: String,
     user: String,
     inserted: u64,
-    settings: [String; 2],
+    settings: String,
+    isolation: String,
 }
 
 impl Session {
@@ -141,23 +156,32 @@ impl Session {
         } else {
             "READ COMMITTED"
         };
-        self.settings = [
-            format!(
-                "SET NAMES utf8mb4, SESSION sql_mode = '{SQL_MODE}', SESSION time_zone = '+00:00', SESSION autocommit = 1,
-                     SESSION sql_auto_is_null = 0, SESSION sql_safe_updates = 0, SESSION foreign_key_checks = 1,
-                     SESSION unique_checks = 1, SESSION innodb_lock_wait_timeout = {wait}, SESSION lock_wait_timeout = {wait}"
-            ),
-            format!("SET SESSION TRANSACTION ISOLATION LEVEL {isolation}"),
-        ];
+        // MySQL's limit is for queries alone.
+        let time_limit = match self.vendor {
+            Vendor::MySql => "max_execution_time = 0".to_owned(),
+            Vendor::MariaDb => format!("max_statement_time = {}", self.limit.as_secs_f64()),
+        };
+        self.settings = format!(
+            "SET NAMES utf8mb4, SESSION sql_mode = '{SQL_MODE}', SESSION time_zone = '+00:00', SESSION timestamp = DEFAULT,
+                 SESSION completion_type = 0, SESSION {time_limit}, SESSION wait_timeout = {IDLE},
+                 SESSION sql_auto_is_null = 0, SESSION sql_safe_updates = 0, SESSION foreign_key_checks = 1,
+                 SESSION unique_checks = 1, SESSION innodb_lock_wait_timeout = {wait}, SESSION lock_wait_timeout = {wait}"
+        );
+        self.isolation = format!(
+            "SET SESSION autocommit = 1; SET SESSION TRANSACTION ISOLATION LEVEL {isolation}, READ WRITE"
+        );
         self.settle()
     }
 
     /// Sets what everything here relies on. Code on a target's table (a trigger, a function) can have set something else since.
-    fn settle(&mut self) -> Result<(), DatabaseError> {
-        for statement in self.settings.clone() {
-            self.query(&statement)?;
-        }
-        Ok(())
+    pub fn settle(&mut self) -> Result<(), DatabaseError> {
+        let settings = self.settings.clone();
+        self.query(&settings)
+    }
+
+    /// Takes back all that a statement may have left behind in the session: temporary tables, variables, locks of `GET_LOCK`.
+    pub fn reset(&mut self) -> Result<(), DatabaseError> {
+        self.limited(Conn::reset)
     }
 
     fn require_version(&self) -> Result<(), DatabaseError> {
@@ -187,15 +211,29 @@ impl Session {
         Ok(row.map(|(_, value)| value))
     }
 
-    /// Runs a text without parameters.
+    /// Runs statements without parameters, separated by `;`. The first that fails ends it.
     pub fn query(&mut self, sql: &str) -> Result<(), DatabaseError> {
-        self.limited(|conn| conn.query_drop(sql))
+        self.limited(|conn| {
+            // Dropping the result would pass over errors of all statements but the first.
+            let mut result = conn.query_iter(sql)?;
+            while let Some(rows) = result.iter() {
+                for row in rows {
+                    row?;
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Runs a prepared statement; returns how many rows matched.
     pub fn run(&mut self, sql: &str, params: impl Into<Params>) -> Result<u64, DatabaseError> {
         let params = params.into();
-        self.limited(|conn| conn.exec_drop(sql, params).map(|()| conn.affected_rows()))
+        let (rows, id) = self.limited(|conn| {
+            conn.exec_drop(sql, params)?;
+            Ok((conn.affected_rows(), conn.last_insert_id()))
+        })?;
+        self.inserted = id;
+        Ok(rows)
     }
 
     /// The rows of a prepared query.
@@ -260,15 +298,15 @@ impl Session {
         Ok(self.all(sql, params)?.into_iter().next())
     }
 
-    /// The id that the last statement of [`Session::run_afresh`] gave to a row; 0 where it gave none.
+    /// The id that the last statement of [`Session::run`] or [`Session::run_afresh`] gave to a row; 0 where it gave none.
     pub fn last_insert_id(&self) -> u64 {
         self.inserted
     }
 
     /// Begins a transaction, under the same settings as every other.
     pub fn begin(&mut self) -> Result<(), DatabaseError> {
-        self.settle()?;
-        self.query("START TRANSACTION")
+        let statements = format!("{}; {}; START TRANSACTION", self.settings, self.isolation);
+        self.query(&statements)
     }
 
     /// Commits. Never interrupted by us: whoever gets an error does not know what became of it.
@@ -292,11 +330,16 @@ impl Session {
         work: impl FnOnce(&mut Conn) -> Result<T, mysql::Error>,
     ) -> Result<T, DatabaseError> {
         let conn = &mut self.conn;
-        let (result, verdict) = self.watchdog.watch(self.id, self.limit, || work(conn));
+        let (result, verdict) = self
+            .watchdog
+            .watch(self.id, &self.socket, self.limit, || work(conn));
         match verdict {
             Some(Verdict::TimedOut) => Err(DatabaseError::TimedOut),
             Some(Verdict::Stopped) => Err(DatabaseError::Stopped),
-            None => result.map_err(DatabaseError::from),
+            None => result.map_err(|error| match DatabaseError::from(error) {
+                DatabaseError::Server(told) if told.errno == TIME_LIMIT => DatabaseError::TimedOut,
+                error => error,
+            }),
         }
     }
 }

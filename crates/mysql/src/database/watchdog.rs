@@ -1,42 +1,63 @@
 //! Ends statements that take too long, or that stand in the way of a stop. MySQL limits the time of queries only, so a second
-//! connection kills the first: the server then rolls its transaction back.
+//! connection kills the first: the server then rolls its transaction back. Where the server does not let us (it takes a session for that
+//! of a trigger's definer while the trigger runs), we hang up: the server notices sooner or later, and what was not committed is undone.
 
+use std::mem;
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
-use mysql::{Conn, Opts};
 
+use super::address::Address;
+use super::connection;
+use crate::settings::DatabaseSettings;
 use crate::stop::Stop;
 
 /// How long a statement may go on after the program was asked to stop.
 const GRACE: Duration = Duration::from_millis(300);
 
+/// The longest wait for the second connection, and for its answer.
+const KILL_PATIENCE: Duration = Duration::from_secs(2);
+
 /// How often the stop is looked at while a statement runs.
 const STEP: Duration = Duration::from_millis(50);
 
 /// Watches one statement at a time. The thread ends with the last clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Watchdog(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     watched: Mutex<Watched>,
     changed: Condvar,
     stop: Stop,
-    kill: Opts,
+    address: Address,
+    settings: DatabaseSettings,
 }
 
 #[derive(Debug, Default)]
 struct Watched {
-    /// The connection whose statement runs, and when it has to end.
-    running: Option<(u64, Option<Instant>)>,
+    running: Option<Running>,
     /// Why it was killed.
     verdict: Option<Verdict>,
     /// A kill is under way.
     is_killing: bool,
+    /// Nothing ran when it was looked last: whoever begins has to say so.
+    is_resting: bool,
     is_over: bool,
+}
+
+/// A statement that runs.
+#[derive(Clone, Debug)]
+struct Running {
+    /// Its connection, as the server numbers it.
+    id: u64,
+    /// Its connection, of whatever kind.
+    socket: Arc<UnixStream>,
+    /// When it has to end.
+    deadline: Option<Instant>,
 }
 
 /// Why a statement was ended.
@@ -49,13 +70,21 @@ pub enum Verdict {
 }
 
 impl Watchdog {
-    /// Starts to watch. `kill` opens the second connection.
-    pub fn start(kill: Opts, stop: Stop) -> std::io::Result<Self> {
+    /// Starts to watch. The second connection goes to the same address.
+    pub fn start(
+        address: &Address,
+        settings: &DatabaseSettings,
+        stop: Stop,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             watched: Mutex::default(),
             changed: Condvar::new(),
             stop,
-            kill,
+            address: address.clone(),
+            settings: DatabaseSettings {
+                connect_timeout: settings.connect_timeout.min(KILL_PATIENCE),
+                ..settings.clone()
+            },
         });
         let watching = shared.clone();
         thread::Builder::new()
@@ -64,20 +93,29 @@ impl Watchdog {
         Ok(Watchdog(shared))
     }
 
-    /// Watches a statement of the connection with this id: `limit` is the longest that it may take, zero for no limit.
+    /// Watches a statement of the connection with this id and socket: `limit` is the longest that it may take, zero for no limit.
     /// Says why it was ended, if it was; then the connection is no good any more.
     pub fn watch<T>(
         &self,
         id: u64,
+        socket: &Arc<UnixStream>,
         limit: Duration,
         statement: impl FnOnce() -> T,
     ) -> (T, Option<Verdict>) {
         let deadline = (!limit.is_zero()).then(|| Instant::now() + limit);
         let mut watched = self.0.lock();
         watched.verdict = None;
-        watched.running = Some((id, deadline));
+        watched.running = Some(Running {
+            id,
+            socket: socket.clone(),
+            deadline,
+        });
+        // Statement after statement, the watching thread looks by itself: to wake it for each would cost more than many a statement.
+        let is_resting = mem::take(&mut watched.is_resting);
         drop(watched);
-        self.0.changed.notify_all();
+        if is_resting {
+            self.0.changed.notify_all();
+        }
         let result = statement();
         let mut watched = self.0.lock();
         // A kill that is under way must not hit what comes next.
@@ -104,7 +142,9 @@ impl Shared {
         let mut asked_since = None;
         let mut watched = self.lock();
         while !watched.is_over {
-            let Some((id, deadline)) = watched.running.filter(|_| watched.verdict.is_none()) else {
+            let running = watched.running.clone();
+            let Some(running) = running.filter(|_| watched.verdict.is_none()) else {
+                watched.is_resting = true;
                 watched = self.wait(watched, Duration::from_secs(3600));
                 continue;
             };
@@ -112,7 +152,7 @@ impl Shared {
             if self.stop.is_asked() {
                 asked_since.get_or_insert(now);
             }
-            let is_late = deadline.is_some_and(|deadline| now >= deadline);
+            let is_late = running.deadline.is_some_and(|deadline| now >= deadline);
             let is_in_the_way = asked_since.is_some_and(|since| now >= since + GRACE);
             if !is_late && !is_in_the_way {
                 watched = self.wait(watched, STEP);
@@ -125,17 +165,20 @@ impl Shared {
             });
             watched.is_killing = true;
             drop(watched);
-            self.kill(id);
+            self.kill(&running);
             watched = self.lock();
             watched.is_killing = false;
             self.changed.notify_all();
         }
     }
 
-    /// Where this fails, the statement ends when the connection's own limits do.
-    fn kill(&self, id: u64) {
-        if let Ok(mut conn) = Conn::new(self.kill.clone()) {
-            let _ = conn.query_drop(format!("KILL CONNECTION {id}"));
+    fn kill(&self, running: &Running) {
+        let opened = connection::open(&self.address, &self.settings, Some(KILL_PATIENCE));
+        let kill = format!("KILL CONNECTION {}", running.id);
+        let is_killed = opened.is_ok_and(|mut conn| conn.query_drop(kill).is_ok());
+        if !is_killed {
+            // One that has ended by itself is fine.
+            let _ = running.socket.shutdown(Shutdown::Both);
         }
     }
 

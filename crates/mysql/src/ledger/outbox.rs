@@ -28,6 +28,13 @@ impl Ledger {
         Ok(got == Some((Some(1),)))
     }
 
+    /// The connection that has the right to deliver, where one has.
+    pub fn who_delivers(&self, session: &mut Session) -> Result<Option<u64>, DatabaseError> {
+        let holder: Option<(Option<u64>,)> =
+            session.one("SELECT IS_USED_LOCK(?)", (self.delivery_lock(),))?;
+        Ok(holder.and_then(|(id,)| id))
+    }
+
     /// Gives the right to deliver back.
     pub fn unlock_delivery(&self, session: &mut Session) -> Result<(), DatabaseError> {
         session

@@ -19,12 +19,12 @@ impl Ledger {
         session: &mut Session,
         subject: &Subject<'_>,
     ) -> Result<Option<Entry>, Error> {
-        // Never committed as it is: a row without an attempt is ours.
+        // Locks the row where there is one. Never committed as it is: a row without an attempt is ours.
         let insert = format!(
             "INSERT INTO {} (key_hash, `key`, proposal_id, proposal_digest, status, guards, attempts, applied_as,
                  first_seen_at, next_attempt_at)
              VALUES (UNHEX(SHA2(?, 256)), ?, ?, ?, 'retrying', '{{}}', 0, '', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))
-             ON DUPLICATE KEY UPDATE key_hash = key_hash",
+             ON DUPLICATE KEY UPDATE key_hash = IF(LAST_INSERT_ID(1), key_hash, key_hash)",
             self.table()
         );
         session.run(
@@ -36,6 +36,10 @@ impl Ledger {
                 &subject.digest,
             ),
         )?;
+        // The table numbers no rows: an id comes back only where there was a row.
+        if session.last_insert_id() == 0 {
+            return Ok(None);
+        }
         let query = format!(
             "SELECT {ENTRY} FROM {} WHERE key_hash = UNHEX(SHA2(?, 256)) FOR UPDATE",
             self.table()
@@ -61,7 +65,7 @@ impl Ledger {
                  decided_at = IF(? = 'retrying', NULL, UTC_TIMESTAMP(6)),
                  report_state = IF(? = 'retrying', NULL, 'pending'),
                  next_report_at = IF(? = 'retrying', NULL, UTC_TIMESTAMP(6))
-             WHERE key_hash = UNHEX(SHA2(?, 256)) AND status = 'retrying'",
+             WHERE key_hash = UNHEX(SHA2(?, 256)) AND status = 'retrying' AND attempts BETWEEN ? - 1 AND ?",
             self.table()
         );
         let status = row.status.as_str();
@@ -73,9 +77,9 @@ impl Ledger {
             (wait as u64).into(),
             (&row.proposal_id).into(),
             (&row.idempotency_key).into(),
-            (&row.source_id).into(),
-            (&row.target_schema).into(),
-            (&row.target_table).into(),
+            row.source_id.as_deref().map(storable).into(),
+            row.target_schema.as_deref().map(storable).into(),
+            row.target_table.as_deref().map(storable).into(),
             (&row.operation).into(),
             status.into(),
             row.affected_rows.into(),
@@ -86,11 +90,13 @@ impl Ledger {
             (&row.error).into(),
             (&row.error_detail).into(),
             row.attempts.into(),
-            (&row.applied_as).into(),
+            storable(&row.applied_as).into(),
             status.into(),
             status.into(),
             status.into(),
             (&row.key).into(),
+            row.attempts.into(),
+            row.attempts.into(),
         ];
         match session.run(&statement, params)? {
             1 => Ok(()),
@@ -113,4 +119,10 @@ impl Ledger {
         let row = session.rows(&query, (key,))?.into_iter().next();
         Ok(row.map(read_entry).transpose()?.map(|(_, entry)| entry))
     }
+}
+
+/// As much of a name as its column holds: a proposal can name anything.
+fn storable(name: &str) -> String {
+    const MOST: usize = 255;
+    name.chars().take(MOST).collect()
 }

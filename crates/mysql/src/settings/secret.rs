@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use serde::{Deserialize, Deserializer};
 use synapsor_core::private_file;
 
 use crate::error::Error;
@@ -35,6 +36,12 @@ impl SecretText {
     /// The text itself, for the one who needs it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| SecretText::new(&text))
     }
 }
 

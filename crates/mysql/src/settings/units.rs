@@ -15,6 +15,10 @@ pub struct Time(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Switch(pub bool);
 
+/// How many: a whole number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count(pub usize);
+
 /// A number of bytes: `64MB` (of 1,000 kB), `64MiB`; a plain number is bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
@@ -41,6 +45,14 @@ impl FromStr for Switch {
             "off" | "false" | "no" | "0" => Ok(Switch(false)),
             _ => Err("on or off"),
         }
+    }
+}
+
+impl FromStr for Count {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Count).map_err(|_| "a whole number")
     }
 }
 
@@ -94,6 +106,12 @@ impl<'de> Deserialize<'de> for Time {
 }
 
 impl<'de> Deserialize<'de> for Switch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserialize(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserialize(deserializer)
     }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use synapsor_core::builder::Statement;
-use synapsor_core::refusal::{Code, Refusal};
 
 use super::{Target, Unfit, pin};
 use crate::database::{DatabaseError, Session};
@@ -37,8 +36,9 @@ impl Targets {
             .as_ref()
             .is_some_and(|text| text.starts_with(TEMPORARY))
         {
-            let why = "a temporary table of this session hides it";
-            return Err(Refusal::of(Code::TargetUnsupported, why).into());
+            // Some trigger left it behind. Another session finds the table itself.
+            let why = "a temporary table of the session hides the target";
+            return Err(DatabaseError::Lost(why.into()).into());
         }
         let place = (statement.schema.to_owned(), statement.table.to_owned());
         if let (Some(definition), Some((known, target))) = (&definition, self.0.get(&place))

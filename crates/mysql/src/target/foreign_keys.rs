@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use mysql::Value;
-use synapsor_core::builder::{Operation, Role, Statement};
+use synapsor_core::builder::{Operation, Param, Role, Statement};
 use synapsor_core::refusal::{Code, Refusal};
 
 use super::{Target, Unfit};
@@ -17,163 +17,256 @@ use crate::value::Typed;
 const ON_DELETE: u32 = 1 | 2;
 const ON_UPDATE: u32 = 4 | 8;
 
-/// A foreign key that changes its rows along.
+/// The server's errors for what an account has no right to.
+const DENIED: [u16; 3] = [1142, 1143, 1227];
+
+/// A foreign key that changes its rows along with the row that they refer to.
 struct Widening {
     schema: String,
     table: String,
     /// Its own columns, and those it refers to.
     columns: Vec<(String, String)>,
+    /// What the locked row has in the columns that are referred to.
+    values: Vec<Value>,
 }
 
-/// Requires that the statement, whose row is locked, takes no other row along. Nobody can refer to a locked row anew.
-///
-/// # Errors
-/// `WRITEBACK_CASCADE_BLOCKED: <why or table>`
-pub fn require_no_cascade(
-    session: &mut Session,
-    statement: &Statement<'_>,
-    typed: &[Typed],
-    target: &Target,
-) -> Result<(), Unfit> {
-    let bits = match statement.operation {
-        Operation::Insert => return Ok(()),
-        Operation::Delete => ON_DELETE,
-        Operation::Update => ON_UPDATE,
-    };
-    let written: Vec<String> = match statement.operation {
-        Operation::Update => written_names(statement, target)?,
-        _ => Vec::new(),
-    };
-    let is_update = statement.operation == Operation::Update;
-    // Where the target is a view, its columns may have other names below.
-    let is_table = target.base == (target.schema.clone(), target.name.clone());
-    if is_update && is_table && !are_indexed(session, target, &written)? {
-        return Ok(());
-    }
-    for widening in widenings(session, target, bits)? {
-        let concerns = |(_, referred): &(String, String)| {
-            !is_update
-                || !is_table
-                || written
-                    .iter()
-                    .any(|name| name.eq_ignore_ascii_case(referred))
+/// What an update may not change: the columns of its row that others refer to.
+#[derive(Default)]
+pub struct Cascades(Vec<Widening>);
+
+/// Whose row it is.
+pub struct Place<'a> {
+    /// The statement, whose row is locked.
+    pub statement: &'a Statement<'a>,
+    /// Its parameters.
+    pub typed: &'a [Typed],
+    /// What it writes to.
+    pub target: &'a Target,
+}
+
+impl Cascades {
+    /// Looks, before the statement, which rows refer to the locked one; from then on no more can come. A delete with such rows is
+    /// refused at once.
+    ///
+    /// # Errors
+    /// `WRITEBACK_CASCADE_BLOCKED: <why or table>`, also where that can't be told.
+    pub fn before(session: &mut Session, place: &Place<'_>) -> Result<Self, Unfit> {
+        let bits = match place.statement.operation {
+            Operation::Insert => return Ok(Cascades::default()),
+            Operation::Delete => ON_DELETE,
+            Operation::Update => ON_UPDATE,
         };
-        if widening.columns.iter().any(concerns)
-            && has_rows(session, statement, typed, target, &widening)?
-        {
-            return Err(blocked(&format!("{}.{}", widening.schema, widening.table)).into());
+        let Some(mut widenings) = place.widenings(session, bits)? else {
+            return Ok(Cascades::default());
+        };
+        for widening in &mut widenings {
+            if !place.is_table() {
+                return Err(blocked("behind a view, foreign keys can't be followed").into());
+            }
+            widening.values = place.read(session, widening)?;
+            place.lock(session, widening)?;
+        }
+        let mut referred = Vec::new();
+        for widening in widenings {
+            if widening.has_rows(session)? {
+                referred.push(widening);
+            }
+        }
+        match referred.first() {
+            Some(widening) if bits == ON_DELETE => Err(widening.blocked().into()),
+            _ => Ok(Cascades(referred)),
         }
     }
-    Ok(())
+
+    /// Requires, after an update and all that came with it (triggers, generated columns), that nothing has changed that others refer to.
+    ///
+    /// # Errors
+    /// `WRITEBACK_CASCADE_BLOCKED: <table>`
+    pub fn require_unchanged(&self, session: &mut Session, place: &Place<'_>) -> Result<(), Unfit> {
+        for widening in &self.0 {
+            if place.read(session, widening)? != widening.values {
+                return Err(widening.blocked().into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Place<'_> {
+    /// False for a view, whose columns may have other names than its table's.
+    fn is_table(&self) -> bool {
+        self.target.base == (self.target.schema.clone(), self.target.name.clone())
+    }
+
+    /// The foreign keys to the target's table that change their rows along; `None` where an update touches nothing that they could
+    /// refer to.
+    ///
+    /// # Errors
+    /// `WRITEBACK_CASCADE_BLOCKED` where they can't be seen.
+    fn widenings(&self, session: &mut Session, bits: u32) -> Result<Option<Vec<Widening>>, Unfit> {
+        let (foreign, columns) = match session.vendor() {
+            Vendor::MySql => ("INNODB_FOREIGN", "INNODB_FOREIGN_COLS"),
+            Vendor::MariaDb => ("INNODB_SYS_FOREIGN", "INNODB_SYS_FOREIGN_COLS"),
+        };
+        let (schema, table) = &self.target.base;
+        if !is_plain(schema) || !is_plain(table) {
+            return Err(blocked("foreign keys to a table of that name can't be found").into());
+        }
+        let query = format!(
+            "SELECT f.ID, f.FOR_NAME, c.FOR_COL_NAME, c.REF_COL_NAME
+             FROM information_schema.{foreign} f JOIN information_schema.{columns} c ON c.ID = f.ID
+             WHERE lower(f.REF_NAME) = lower(?) AND f.TYPE & ? <> 0 ORDER BY f.ID, c.POS"
+        );
+        let name = format!("{schema}/{table}");
+        let rows: Vec<(String, String, String, String)> = match session.all(&query, (name, bits)) {
+            Err(error) if is_denied(&error) => {
+                if bits == ON_UPDATE && self.is_table() && !self.writes_indexed(session)? {
+                    return Ok(None);
+                }
+                let why = "foreign keys can't be seen without the right PROCESS";
+                return Err(blocked(why).into());
+            }
+            rows => rows?,
+        };
+        let mut widenings = BTreeMap::new();
+        for (id, child, own, referred) in rows {
+            let (schema, table) = child.split_once('/').unwrap_or(("", child.as_str()));
+            let widening = widenings.entry(id).or_insert_with(|| Widening {
+                schema: schema.to_owned(),
+                table: table.to_owned(),
+                columns: Vec::new(),
+                values: Vec::new(),
+            });
+            widening.columns.push((own, referred));
+        }
+        Ok(Some(widenings.into_values().collect()))
+    }
+
+    /// A foreign key refers to indexed columns; a generated one may follow a written one.
+    fn writes_indexed(&self, session: &mut Session) -> Result<bool, Unfit> {
+        const QUERY: &str = "SELECT DISTINCT s.COLUMN_NAME, coalesce(c.GENERATION_EXPRESSION, '') <> ''
+            FROM information_schema.STATISTICS s JOIN information_schema.COLUMNS c
+                 ON c.TABLE_SCHEMA = s.TABLE_SCHEMA AND c.TABLE_NAME = s.TABLE_NAME AND c.COLUMN_NAME = s.COLUMN_NAME
+            WHERE s.TABLE_SCHEMA = ? AND s.TABLE_NAME = ?";
+        let params = (&self.target.schema, &self.target.name);
+        let indexed: Vec<(String, bool)> = session.all(QUERY, params)?;
+        let is_written = |name: &str| {
+            let mut params = self.statement.params.iter();
+            let conflict = self.statement.conflict_column();
+            params.any(|p| p.role == Role::Written && p.column.eq_ignore_ascii_case(name))
+                // Which may be advanced.
+                || conflict.is_some_and(|column| column.eq_ignore_ascii_case(name))
+        };
+        Ok(indexed
+            .iter()
+            .any(|(name, is_generated)| *is_generated || is_written(name)))
+    }
+
+    /// What the row has in the columns that a foreign key refers to.
+    fn read(&self, session: &mut Session, widening: &Widening) -> Result<Vec<Value>, Unfit> {
+        let columns: Vec<_> = widening.columns.iter().map(|(_, c)| quoted(c)).collect();
+        let is_key = |(param, _): &(&Param<'_>, &Typed)| param.role == Role::Key;
+        let pairs = self.statement.params.iter().zip(self.typed);
+        let (conditions, params): (Vec<_>, Vec<_>) = pairs
+            .filter(is_key)
+            .map(|(param, typed)| {
+                (
+                    format!("{} = ?", quoted(param.column)),
+                    typed.parameter.clone(),
+                )
+            })
+            .unzip();
+        let query = format!(
+            "SELECT {} FROM {} WHERE {} LIMIT 1",
+            columns.join(", "),
+            self.table(),
+            conditions.join(" AND ")
+        );
+        let row = session.rows_afresh(&query, params)?.into_iter().next();
+        Ok(row.map(mysql::Row::unwrap).unwrap_or_default())
+    }
+
+    /// Locks the row by the key that is referred to: by its primary key alone, others could still refer to it.
+    fn lock(&self, session: &mut Session, widening: &Widening) -> Result<(), Unfit> {
+        if let Some((conditions, params)) = widening.conditions(|(_, referred)| referred) {
+            let query = format!(
+                "SELECT 1 FROM {} WHERE {conditions} FOR UPDATE",
+                self.table()
+            );
+            session.rows_afresh(&query, params)?;
+        }
+        Ok(())
+    }
+
+    fn table(&self) -> String {
+        format!(
+            "{}.{}",
+            quoted(&self.target.schema),
+            quoted(&self.target.name)
+        )
+    }
+}
+
+impl Widening {
+    /// True when a row refers to the one that is locked, and where that can't be found out.
+    fn has_rows(&self, session: &mut Session) -> Result<bool, Unfit> {
+        let Some((conditions, params)) = self.conditions(|(own, _)| own) else {
+            return Ok(false);
+        };
+        // MariaDB writes other characters than these as @ and their code.
+        if [&self.schema, &self.table]
+            .iter()
+            .any(|name| name.contains('@'))
+        {
+            return Ok(true);
+        }
+        let (schema, table) = (quoted(&self.schema), quoted(&self.table));
+        let query =
+            format!("SELECT 1 FROM {schema}.{table} WHERE {conditions} LIMIT 1 LOCK IN SHARE MODE");
+        match session.rows_afresh(&query, params) {
+            Ok(rows) => Ok(!rows.is_empty()),
+            Err(error) if is_denied(&error) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// `column = ? AND …` for one side of the key, and the values; `None` where one is null, to which nothing refers.
+    fn conditions(
+        &self,
+        side: impl Fn(&(String, String)) -> &String,
+    ) -> Option<(String, Vec<Value>)> {
+        if self.values.is_empty() || self.values.contains(&Value::NULL) {
+            return None;
+        }
+        let columns = self
+            .columns
+            .iter()
+            .map(|pair| format!("{} = ?", quoted(side(pair))));
+        Some((
+            columns.collect::<Vec<_>>().join(" AND "),
+            self.values.clone(),
+        ))
+    }
+
+    fn blocked(&self) -> Refusal {
+        blocked(&format!("{}.{}", self.schema, self.table))
+    }
 }
 
 fn blocked(why: &str) -> Refusal {
     Refusal::of(Code::CascadeBlocked, why)
 }
 
-fn written_names(statement: &Statement<'_>, target: &Target) -> Result<Vec<String>, Unfit> {
-    let written = statement
-        .params
-        .iter()
-        .filter(|param| param.role == Role::Written);
-    let mut names = Vec::new();
-    for param in written {
-        names.push(
-            target
-                .column(param.column)
-                .map_err(Unfit::Failed)?
-                .name
-                .clone(),
-        );
-    }
-    Ok(names)
+fn is_denied(error: &DatabaseError) -> bool {
+    error.errno().is_some_and(|errno| DENIED.contains(&errno))
 }
 
-/// A foreign key refers to indexed columns; a generated one may follow a written one.
-fn are_indexed(session: &mut Session, target: &Target, written: &[String]) -> Result<bool, Unfit> {
-    const QUERY: &str = "SELECT DISTINCT s.COLUMN_NAME, coalesce(c.GENERATION_EXPRESSION, '') <> ''
-        FROM information_schema.STATISTICS s JOIN information_schema.COLUMNS c
-             ON c.TABLE_SCHEMA = s.TABLE_SCHEMA AND c.TABLE_NAME = s.TABLE_NAME AND c.COLUMN_NAME = s.COLUMN_NAME
-        WHERE s.TABLE_SCHEMA = ? AND s.TABLE_NAME = ? AND s.NON_UNIQUE = 0";
-    let indexed: Vec<(String, bool)> = session.all(QUERY, (&target.schema, &target.name))?;
-    Ok(indexed
-        .iter()
-        .any(|(name, is_generated)| *is_generated || written.iter().any(|w| w == name)))
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
 }
 
-/// The foreign keys to the target's table that change their rows along.
-fn widenings(session: &mut Session, target: &Target, bits: u32) -> Result<Vec<Widening>, Unfit> {
-    let (foreign, columns) = match session.vendor() {
-        Vendor::MySql => ("INNODB_FOREIGN", "INNODB_FOREIGN_COLS"),
-        Vendor::MariaDb => ("INNODB_SYS_FOREIGN", "INNODB_SYS_FOREIGN_COLS"),
-    };
-    let query = format!(
-        "SELECT f.ID, f.FOR_NAME, c.FOR_COL_NAME, c.REF_COL_NAME
-         FROM information_schema.{foreign} f JOIN information_schema.{columns} c ON c.ID = f.ID
-         WHERE lower(f.REF_NAME) = lower(?) AND f.TYPE & ? <> 0"
-    );
-    let name = format!("{}/{}", target.base.0, target.base.1);
-    let rows: Vec<(String, String, String, String)> = match session.all(&query, (name, bits)) {
-        Err(error) if error.errno() == Some(1227) => {
-            return Err(blocked("foreign keys can't be seen without the right PROCESS").into());
-        }
-        rows => rows?,
-    };
-    let mut widenings = BTreeMap::new();
-    for (id, child, own, referred) in rows {
-        let (schema, table) = child.split_once('/').unwrap_or(("", child.as_str()));
-        let widening = widenings.entry(id).or_insert_with(|| Widening {
-            schema: schema.to_owned(),
-            table: table.to_owned(),
-            columns: Vec::new(),
-        });
-        widening.columns.push((own, referred));
-    }
-    Ok(widenings.into_values().collect())
-}
-
-/// True when a row refers to the one that is locked, and where that can't be found out.
-fn has_rows(
-    session: &mut Session,
-    statement: &Statement<'_>,
-    typed: &[Typed],
-    target: &Target,
-    widening: &Widening,
-) -> Result<bool, Unfit> {
-    // InnoDB writes other characters than these as @ and their code.
-    if [&widening.schema, &widening.table]
-        .iter()
-        .any(|name| name.contains(['@', '`']))
-    {
-        return Ok(true);
-    }
-    if target.base != (target.schema.clone(), target.name.clone()) {
-        return Ok(true);
-    }
-    let quote = |name: &str| format!("`{}`", name.replace('`', "``"));
-    let mut conditions: Vec<String> = widening
-        .columns
-        .iter()
-        .map(|(own, referred)| format!("child.{} = parent.{}", quote(own), quote(referred)))
-        .collect();
-    let mut params: Vec<Value> = Vec::new();
-    for (param, typed) in statement.params.iter().zip(typed) {
-        if param.role == Role::Key {
-            conditions.push(format!("parent.{} = ?", quote(param.column)));
-            params.push(typed.parameter.clone());
-        }
-    }
-    let query = format!(
-        "SELECT 1 FROM {}.{} AS child, {}.{} AS parent WHERE {} LIMIT 1 LOCK IN SHARE MODE",
-        quote(&widening.schema),
-        quote(&widening.table),
-        quote(&target.schema),
-        quote(&target.name),
-        conditions.join(" AND ")
-    );
-    match session.rows(&query, params) {
-        Ok(rows) => Ok(!rows.is_empty()),
-        Err(DatabaseError::Server(told)) if matches!(told.errno, 1142 | 1143) => Ok(true),
-        Err(error) => Err(error.into()),
-    }
+/// True for a name that InnoDB's tables show as it is.
+fn is_plain(name: &str) -> bool {
+    name.bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'$')
 }

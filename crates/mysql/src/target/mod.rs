@@ -13,7 +13,7 @@ use synapsor_core::refusal::{Code, Refusal};
 use crate::database::{Cells, DatabaseError, Session, Vendor};
 use crate::value::{self, Column, ColumnType, Typed};
 pub use cache::Targets;
-pub use foreign_keys::require_no_cascade;
+pub use foreign_keys::{Cascades, Place};
 
 /// Databases of the server itself.
 const SYSTEM_SCHEMAS: [&str; 5] = [
@@ -87,14 +87,16 @@ impl Target {
         ledger_schema: &str,
     ) -> Result<Self, Unfit> {
         let (schema, table) = (statement.schema, statement.table);
-        let kind = kind(session, schema, table)?;
+        let kind = self::kind(session, schema, table)?
+            .ok_or_else(|| unsupported("it can't be looked at"))?;
         let (base, is_view) = match kind.table_type.as_str() {
             "VIEW" => (view::base(session, schema, &kind.name)?, true),
             _ => ((schema.to_owned(), kind.name.clone()), false),
         };
         if is_view {
             require_foreign(&base.0, &base.1, ledger_schema)?;
-            let base_kind = self::kind(session, &base.0, &base.1)?;
+            let base_kind = self::kind(session, &base.0, &base.1)?
+                .ok_or_else(|| unsupported("it is a view of a table that we have no right on"))?;
             require_transactional(&base_kind)?;
         } else {
             require_transactional(&kind)?;
@@ -109,7 +111,7 @@ impl Target {
             columns.push(column);
         }
         if session.vendor() == Vendor::MariaDb {
-            mark_json_texts(session, &base, &mut columns)?;
+            mark_json_texts(session, &base, is_view, &mut columns)?;
         }
         Ok(Target {
             schema: schema.to_owned(),
@@ -140,13 +142,39 @@ impl Target {
         self.columns.iter().any(|column| column.name == name)
     }
 
-    /// Each parameter as a value of its column.
+    /// Each of a statement's parameters as a value of its column.
     ///
     /// # Errors
     /// `WRITEBACK_VALUE_TYPE_MISMATCH`, `WRITEBACK_VALUE_NOT_EXACT`, `WRITEBACK_TARGET_UNSUPPORTED` for a generated column or a type
-    /// that is not supported, `SQLSTATE 23000: ER_BAD_NULL_ERROR` for a null in a column without nulls.
-    pub fn typed(&self, params: &[Param<'_>]) -> Result<Vec<Typed>, Failure> {
-        params.iter().map(|param| self.typed_one(param)).collect()
+    /// that is not supported, `SQLSTATE 23000: ER_BAD_NULL_ERROR` for a null in a column without nulls; and what the builder refuses, for
+    /// names that differ in case alone, which mean the same column here.
+    pub fn typed(&self, statement: &Statement<'_>) -> Result<Vec<Typed>, Failure> {
+        let is_guard = |param: &&Param<'_>| param.role != Role::Written;
+        let guards = statement
+            .params
+            .iter()
+            .filter(is_guard)
+            .map(|param| param.column);
+        let mut taken: Vec<&str> = Vec::new();
+        for name in guards.chain(statement.null_conflict_column) {
+            taken.push(&self.column(name)?.name);
+        }
+        let guards = taken.len();
+        for param in statement.params.iter().filter(|param| !is_guard(param)) {
+            let name = self.column(param.column)?.name.as_str();
+            match taken.iter().position(|taken| *taken == name) {
+                Some(n) if n < guards => {
+                    return Err(Refusal::of(Code::ProtectedColumnChange, param.column).into());
+                }
+                Some(_) => return Err(Refusal::of(Code::ProposalInvalid, "changes").into()),
+                None => taken.push(name),
+            }
+        }
+        statement
+            .params
+            .iter()
+            .map(|param| self.typed_one(param))
+            .collect()
     }
 
     fn typed_one(&self, param: &Param<'_>) -> Result<Typed, Failure> {
@@ -200,19 +228,19 @@ fn require_foreign(schema: &str, table: &str, ledger_schema: &str) -> Result<(),
     Ok(())
 }
 
-fn kind(session: &mut Session, schema: &str, table: &str) -> Result<Kind, Unfit> {
+/// `None` for one that we have no right at all on.
+fn kind(session: &mut Session, schema: &str, table: &str) -> Result<Option<Kind>, DatabaseError> {
     const QUERY: &str = "SELECT TABLE_NAME, TABLE_TYPE, coalesce(ENGINE, '')
         FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?";
     let found: Vec<(String, String, String)> = session.all(QUERY, (schema, table))?;
     // Where names are kept in lower case, another spelling means the same table.
     let exact = found.iter().position(|(name, _, _)| name == table);
     let found = found.into_iter().nth(exact.unwrap_or(0));
-    let (name, table_type, engine) = found.ok_or_else(|| unsupported("it can't be looked at"))?;
-    Ok(Kind {
+    Ok(found.map(|(name, table_type, engine)| Kind {
         name,
         table_type,
         engine,
-    })
+    }))
 }
 
 /// What does not roll back is never written to.
@@ -275,6 +303,7 @@ fn read_column(row: Row) -> Result<(Column, bool), DatabaseError> {
 fn mark_json_texts(
     session: &mut Session,
     base: &(String, String),
+    is_view: bool,
     columns: &mut [Column],
 ) -> Result<(), DatabaseError> {
     const QUERY: &str = "SELECT CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS
@@ -283,7 +312,12 @@ fn mark_json_texts(
         return Ok(());
     }
     let clauses: Vec<(String,)> = session.all(QUERY, (&base.0, &base.1))?;
+    let is_json = |(clause,): &(String,)| clause.starts_with("json_valid(");
     for column in columns.iter_mut() {
+        // Behind a view it may have another name: nobody can tell a JSON from a text.
+        if is_view && column.data_type == "longtext" && clauses.iter().any(is_json) {
+            column.data_type = "longtext or json".to_owned();
+        }
         let clause = format!("json_valid(`{}`)", column.name);
         column.is_json_text =
             column.data_type == "longtext" && clauses.iter().any(|(c,)| *c == clause);

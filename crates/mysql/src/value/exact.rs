@@ -105,7 +105,8 @@ fn hexadecimal(bytes: &[u8]) -> String {
     text
 }
 
-fn time_of_day(microseconds: i64) -> String {
+/// A time as the servers write it: `-838:59:59`, `00:00:00.5`.
+pub(super) fn time_of_day(microseconds: i64) -> String {
     let sign = if microseconds < 0 { "-" } else { "" };
     let (seconds, fraction) = (
         microseconds.unsigned_abs() / 1_000_000,

@@ -12,6 +12,9 @@ use super::{Exact, Family, Fault, Typed};
 /// some other character instead.
 const SETS_OF_ALL_CHARACTERS: [&str; 5] = ["utf8mb4", "utf16", "utf16le", "utf32", "gb18030"];
 
+/// What the servers' `latin1`, which is Windows-1252, has between U+007F and U+00A0, and beyond U+00FF.
+const LATIN1_EXTRAS: &str = "\u{81}\u{8d}\u{8f}\u{90}\u{9d}€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ";
+
 /// The one character that a set takes and gives another one back for, in MySQL 9.7 and MariaDB 10.11 alike.
 const MISREAD: (&str, char) = ("cp932", '\u{6661}');
 
@@ -21,8 +24,40 @@ pub(super) struct TextType {
     limit: Limit,
     /// `char`, which forgets spaces at the end.
     is_fixed: bool,
-    has_all_characters: bool,
+    characters: Characters,
     misread: Option<char>,
+}
+
+/// The characters that a set may have. Those that the servers' many other sets lack, only the server knows, and refuses.
+#[derive(Debug)]
+enum Characters {
+    All,
+    /// Up to U+FFFF.
+    Basic,
+    Latin1,
+    Ascii,
+}
+
+impl Characters {
+    fn of(character_set: &str) -> Self {
+        match character_set {
+            "ascii" => Characters::Ascii,
+            "latin1" => Characters::Latin1,
+            set if SETS_OF_ALL_CHARACTERS.contains(&set) => Characters::All,
+            _ => Characters::Basic,
+        }
+    }
+
+    fn contains(&self, c: char) -> bool {
+        match self {
+            Characters::All => true,
+            Characters::Basic => c <= '\u{ffff}',
+            Characters::Latin1 => {
+                c.is_ascii() || ('\u{a0}'..='\u{ff}').contains(&c) || LATIN1_EXTRAS.contains(c)
+            }
+            Characters::Ascii => c.is_ascii(),
+        }
+    }
 }
 
 /// How long a text may be.
@@ -46,7 +81,7 @@ impl TextType {
         Some(TextType {
             limit,
             is_fixed: column.data_type == "char",
-            has_all_characters: SETS_OF_ALL_CHARACTERS.contains(&character_set),
+            characters: Characters::of(character_set),
             misread: (character_set == MISREAD.0).then_some(MISREAD.1),
         })
     }
@@ -58,7 +93,7 @@ impl TextType {
         };
         let has_its_characters = text
             .chars()
-            .all(|c| (self.has_all_characters || c <= '\u{ffff}') && self.misread != Some(c));
+            .all(|c| self.characters.contains(c) && self.misread != Some(c));
         is_short_enough && has_its_characters
     }
 }
@@ -183,6 +218,20 @@ mod tests {
             assert!(
                 try_written(&column, &quoted("😀")).is_ok(),
                 "{character_set}"
+            );
+        }
+        for (character_set, others) in [("latin1", "日Ā\u{80}\u{9f}я"), ("ascii", "é\u{80}日")]
+        {
+            let column = in_character_set("varchar(3)", character_set);
+            for c in others.chars() {
+                assert_eq!(fault_in(&column, &c.to_string()), NotExact, "{c:?}");
+            }
+        }
+        for c in "az\u{7f}\u{a0}éÿ€Ÿ\u{81}".chars() {
+            let column = in_character_set("varchar(3)", "latin1");
+            assert!(
+                try_written(&column, &quoted(&c.to_string())).is_ok(),
+                "{c:?}"
             );
         }
         let cp932 = in_character_set("varchar(3)", "cp932");

@@ -3,12 +3,15 @@
 use mysql::Value;
 use synapsor_core::json::Json;
 
-use super::calendar::{Reader, microseconds};
+use super::calendar::{Clock, Reader, microseconds};
 use super::column::Column;
+use super::exact::time_of_day;
 use super::{Exact, Family, Fault, Typed};
 
+const LAST_HOUR: u32 = 838;
+
 /// Both ends of the range are this far from zero, in microseconds: 838:59:59.
-const LIMIT: i64 = (838 * 3600 + 59 * 60 + 59) * 1_000_000;
+const LIMIT: i64 = (LAST_HOUR as i64 * 3600 + 59 * 60 + 59) * 1_000_000;
 
 /// `time(digits)`.
 #[derive(Debug)]
@@ -40,18 +43,16 @@ impl Family for TimeType {
         if span > LIMIT {
             return Err(Fault::NotExact);
         }
-        let [hour, minute, second] =
-            [clock.hour % 24, clock.minute, clock.second].map(|part| part as u8);
+        let span = if is_negative { -span } else { span };
+        // MySQL 9.7 calls this one out of range unless it is a text.
+        let parameter = if clock.hour == LAST_HOUR && microsecond > 0 {
+            Value::Bytes(time_of_day(span).into_bytes())
+        } else {
+            time(span < 0, &clock, microsecond)
+        };
         Ok(Typed {
-            parameter: Value::Time(
-                is_negative && span > 0,
-                clock.hour / 24,
-                hour,
-                minute,
-                second,
-                microsecond,
-            ),
-            exact: Exact::Time(if is_negative { -span } else { span }),
+            parameter,
+            exact: Exact::Time(span),
         })
     }
 
@@ -65,6 +66,13 @@ impl Family for TimeType {
             .checked_add(seconds * 1_000_000 + i64::from(microsecond))?;
         Some(Exact::Time(if is_negative { -span } else { span }))
     }
+}
+
+fn time(is_negative: bool, clock: &Clock, microsecond: u32) -> Value {
+    let [hour, minute, second] =
+        [clock.hour % 24, clock.minute, clock.second].map(|part| part as u8);
+    let days = clock.hour / 24;
+    Value::Time(is_negative, days, hour, minute, second, microsecond)
 }
 
 #[cfg(test)]
@@ -86,6 +94,10 @@ mod tests {
                 Value::Time(false, 34, 22, 59, 59, 0),
             ),
             ("\"-838:59:59\"", Value::Time(true, 34, 22, 59, 59, 0)),
+            (
+                "\"-838:00:00.500000000\"",
+                Value::Bytes(b"-838:00:00.5".to_vec()),
+            ),
         ] {
             assert_eq!(sent("time(6)", text), expected, "{text}");
         }

@@ -47,10 +47,13 @@ fn measure() {
     let start = Instant::now();
     let mut poll = Running::start(&mut stage.program(&["poll-once"]));
     let mut samples = vec![];
+    let mut stat = String::new();
     while poll.is_running() {
         samples.push(poll.memory());
+        stat = std::fs::read_to_string(format!("/proc/{}/stat", poll.pid())).unwrap();
         std::thread::sleep(std::time::Duration::from_millis(500));
     }
+    eprintln!("poll {stat}");
     let took = start.elapsed();
     for pid in [shared(flavor).pid() as u32] {
         eprintln!(

@@ -78,10 +78,25 @@ impl Ended {
         found.unwrap_or_else(|| panic!("no result of {proposal_id}: {self:?}"))
     }
 
+    /// What became of a proposal, in one word: its error, else the reason of a conflict, else its status.
+    pub fn outcome(&self, proposal_id: &str) -> String {
+        let result = self.result(proposal_id);
+        let why = result.get("error").or(result.get("reason"));
+        let word = why.unwrap_or(&result["status"]).as_str();
+        word.unwrap_or_else(|| panic!("no status: {result}"))
+            .to_owned()
+    }
+
     /// The error that it ended with: the JSON line on the standard error.
     pub fn error(&self) -> Value {
         let line = self.stderr.lines().last().unwrap_or_default();
         serde_json::from_str(line).unwrap_or_else(|_| panic!("no error: {self:?}"))
+    }
+
+    /// What that error says: `CODE: text`.
+    pub fn message(&self) -> String {
+        let error = self.error();
+        error["message"].as_str().expect("a message").to_owned()
     }
 }
 
@@ -149,6 +164,13 @@ impl Running {
     /// What it said so far on the standard error.
     pub fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
+    }
+
+    /// Waits until it has said something with this text in it on the standard error.
+    pub fn wait_for_event(&self, text: &str) {
+        wait_for(&format!("it says {text}"), PATIENCE, || {
+            self.stderr().contains(text)
+        });
     }
 
     /// What it said so far on the standard output.

@@ -81,6 +81,18 @@ impl Stage {
         grants.for_each(|grant| self.shop.execute(grant.trim_end_matches(';')));
     }
 
+    /// Makes tables, views and triggers, and lets the writer read and write everything in the shop.
+    pub fn furnish(&self, sql: &str) {
+        self.shop.execute(sql);
+        self.grant("SELECT, INSERT, UPDATE, DELETE, SHOW VIEW ON *");
+    }
+
+    /// Gives the writer a right, such as `SELECT ON orders`.
+    pub fn grant(&self, right: &str) {
+        self.shop
+            .execute(&format!("GRANT {right} TO '{}'@'%'", self.user));
+    }
+
     /// The ledger's database.
     pub fn ledger(&self) -> String {
         format!("{}_ledger", self.shop.name())

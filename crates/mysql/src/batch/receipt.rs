@@ -1,0 +1,270 @@
+//! One proposal and its receipt: claimed, decided and committed in one transaction; and what is done when that does not go well.
+
+use serde_json::json;
+use synapsor_core::decision::Decision;
+use synapsor_core::judgement::{Retry, Subject, Verdict};
+use synapsor_core::ledger::{Circumstances, Entry, Row};
+use synapsor_core::outcome::Status;
+
+use super::Batch;
+use crate::apply::{Applier, of_lost_connection};
+use crate::database::DatabaseError;
+use crate::error::Error;
+use crate::output::Level;
+
+/// Errors of the ledger while another instance is at the same receipt: a lock wait time-out, a deadlock.
+const ELSEWHERE: [u16; 2] = [1205, 1213];
+
+/// What became of a receipt.
+pub(super) enum Receipt {
+    /// The row was committed (or would have been, in a dry run).
+    Written(Box<Row>),
+    /// Somebody else had decided it.
+    Known(Entry),
+    /// Another instance is at it.
+    Elsewhere,
+    /// The ledger refuses it: why. The proposal stays approved.
+    Unrecorded(String),
+}
+
+/// What became of a transaction whose commit got no good answer.
+enum Fate {
+    /// It was committed.
+    Committed,
+    /// It was not, and somebody else has decided the receipt since.
+    Overtaken(Entry),
+    /// It was not; what the ledger knows of the receipt.
+    Undone(Option<Entry>),
+}
+
+impl Batch<'_> {
+    /// Tries a subject: receipt first, then the change, then the outcome, in one transaction.
+    pub(super) fn try_it(
+        &mut self,
+        source_id: &str,
+        retry: Retry,
+        subject: &Subject<'_>,
+        is_again: bool,
+    ) -> Result<Receipt, Error> {
+        let tried = self.attempt(source_id, retry, subject, is_again);
+        match tried {
+            Ok(receipt) => {
+                self.clean_up();
+                Ok(receipt)
+            }
+            Err(Error::Database(error)) if is_elsewhere(&error) => {
+                self.roll_back();
+                Ok(Receipt::Elsewhere)
+            }
+            Err(error) => {
+                self.session = None;
+                Err(error)
+            }
+        }
+    }
+
+    /// Code on a target's table can have left something in the session: nothing of it is to reach the next proposal.
+    fn clean_up(&mut self) {
+        if let Some(session) = &mut self.session
+            && session.reset().is_err()
+        {
+            self.session = None;
+        }
+    }
+
+    fn attempt(
+        &mut self,
+        source_id: &str,
+        retry: Retry,
+        subject: &Subject<'_>,
+        is_again: bool,
+    ) -> Result<Receipt, Error> {
+        let (ledger, settings) = (self.ledger, self.settings);
+        self.session()?;
+        let session = self.session.as_mut().ok_or(DatabaseError::Unexpected)?;
+        let mut applier = Applier {
+            settings: &settings.applying,
+            ledger_schema: ledger.schema(),
+            targets: &mut self.targets,
+        };
+        session.begin()?;
+        let before = ledger.claim(session, subject)?;
+        if subject.judge(before.as_ref(), retry, is_again) != Verdict::Try {
+            session.rollback()?;
+            return before
+                .map(Receipt::Known)
+                .ok_or(Error::Database(DatabaseError::Unexpected));
+        }
+        let decided = match subject.content {
+            Ok(proposal) => applier.apply(session, proposal),
+            Err(bad) => Ok(Decision::failed(bad.refusal.clone().into())),
+        };
+        let decision = match decided {
+            Ok(decision) => decision,
+            // Asked to stop: the proposal stays as it was.
+            Err(DatabaseError::Stopped) => return Err(DatabaseError::Stopped.into()),
+            Err(error) => {
+                // The connection went, with the transaction. Nobody knows whether the proposal is to blame: it counts as an attempt.
+                self.session = None;
+                Decision::failed(of_lost_connection(&error))
+            }
+        };
+        let row = self.row(source_id, subject, before.as_ref(), decision);
+        if settings.dry_run {
+            self.roll_back();
+            return Ok(Receipt::Written(Box::new(row)));
+        }
+        let keeps_effects = matches!(row.status, Status::Applied | Status::Conflict);
+        let recorded = if keeps_effects {
+            self.commit(subject, row)
+        } else {
+            self.roll_back();
+            self.record(subject, before.as_ref(), row)
+        };
+        recorded.or_else(|error| self.record_trouble(source_id, subject, before.as_ref(), error))
+    }
+
+    /// The ledger refused an outcome: code on the target's table can have spoilt the session for it. Another session records that it
+    /// failed; when that is refused too, only this proposal is passed by.
+    fn record_trouble(
+        &mut self,
+        source_id: &str,
+        subject: &Subject<'_>,
+        before: Option<&Entry>,
+        error: Error,
+    ) -> Result<Receipt, Error> {
+        let Some(trouble) = refused_by_ledger(&error) else {
+            return Err(error);
+        };
+        self.session = None;
+        let decision = Decision::failed(of_lost_connection(&trouble));
+        let row = self.row(source_id, subject, before, decision);
+        match self.record(subject, before, row) {
+            Err(error) if refused_by_ledger(&error).is_some() => {
+                self.session = None;
+                Ok(Receipt::Unrecorded(error.to_string()))
+            }
+            recorded => recorded,
+        }
+    }
+
+    fn row(
+        &self,
+        source_id: &str,
+        subject: &Subject<'_>,
+        before: Option<&Entry>,
+        decision: Decision,
+    ) -> Row {
+        let circumstances = Circumstances {
+            source_id,
+            applied_as: &self.user,
+            max_attempts: self.settings.applying.max_attempts,
+            random: fastrand::f64(),
+        };
+        Row::of(subject, before, decision, circumstances)
+    }
+
+    /// Writes the outcome and commits it together with the change.
+    fn commit(&mut self, subject: &Subject<'_>, row: Row) -> Result<Receipt, Error> {
+        let ledger = self.ledger;
+        let session = self.session()?;
+        ledger.write(session, &row)?;
+        let Err(error) = session.commit() else {
+            return Ok(Receipt::Written(Box::new(row)));
+        };
+        match self.settle(subject, &row)? {
+            Fate::Committed => Ok(Receipt::Written(Box::new(row))),
+            Fate::Overtaken(entry) => Ok(Receipt::Known(entry)),
+            Fate::Undone(before) => {
+                let decision = Decision::failed(of_lost_connection(&error)).with_guards(row.guards);
+                let source_id = row.source_id.unwrap_or_default();
+                let row = self.row(&source_id, subject, before.as_ref(), decision);
+                self.record(subject, before.as_ref(), row)
+            }
+        }
+    }
+
+    /// The answer to a row's commit was lost, or is an error. Whether it happened, the receipt says; it is never guessed.
+    fn settle(&mut self, subject: &Subject<'_>, row: &Row) -> Result<Fate, Error> {
+        self.session = None;
+        let ledger = self.ledger;
+        let found = ledger.settle(self.session()?, subject.key)?;
+        let is_it = |entry: &Entry| {
+            entry.status == row.status
+                && entry.digest == row.digest
+                && entry.attempts == row.attempts
+        };
+        match found {
+            Some(entry) if is_it(&entry) => {
+                self.output.event(
+                    Level::Info,
+                    "the answer to a commit was lost; its receipt says that it happened",
+                    json!({ "proposal_id": row.proposal_id }),
+                );
+                Ok(Fate::Committed)
+            }
+            Some(entry) if entry.status.is_final() => Ok(Fate::Overtaken(entry)),
+            before => Ok(Fate::Undone(before)),
+        }
+    }
+
+    /// Records an outcome without a change, in a transaction of its own. What somebody else has decided meanwhile stays.
+    fn record(
+        &mut self,
+        subject: &Subject<'_>,
+        before: Option<&Entry>,
+        row: Row,
+    ) -> Result<Receipt, Error> {
+        let ledger = self.ledger;
+        let session = self.session()?;
+        session.begin()?;
+        let now = ledger.claim(session, subject)?;
+        let is_same = match (&now, before) {
+            (None, None) => true,
+            (Some(now), Some(before)) => {
+                now.digest == before.digest
+                    && now.status == before.status
+                    && now.attempts == before.attempts
+            }
+            _ => false,
+        };
+        if !is_same {
+            session.rollback()?;
+            return Ok(now.map_or(Receipt::Elsewhere, Receipt::Known));
+        }
+        ledger.write(session, &row)?;
+        let Err(error) = session.commit() else {
+            return Ok(Receipt::Written(Box::new(row)));
+        };
+        match self.settle(subject, &row)? {
+            Fate::Committed => Ok(Receipt::Written(Box::new(row))),
+            Fate::Overtaken(entry) => Ok(Receipt::Known(entry)),
+            Fate::Undone(_) => Err(error.into()),
+        }
+    }
+
+    /// Ends the transaction under way; a session that can't is given up, and the server rolls back for it.
+    fn roll_back(&mut self) {
+        if let Some(session) = &mut self.session
+            && session.rollback().is_err()
+        {
+            self.session = None;
+        }
+    }
+}
+
+/// The server's refusal of a statement on the ledger; `None` for trouble that is not this proposal's.
+fn refused_by_ledger(error: &Error) -> Option<DatabaseError> {
+    match error {
+        Error::Database(error @ DatabaseError::Server(told)) => {
+            (!told.is_lost() && !is_elsewhere(error)).then(|| error.clone())
+        }
+        _ => None,
+    }
+}
+
+fn is_elsewhere(error: &DatabaseError) -> bool {
+    error
+        .errno()
+        .is_some_and(|errno| ELSEWHERE.contains(&errno))
+}
