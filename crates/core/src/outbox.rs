@@ -184,6 +184,11 @@ impl Pace {
         self.wait(now).is_zero()
     }
 
+    /// True while deliveries fail, and the next one is not to begin yet.
+    pub fn is_broken_off(&self, now: Instant) -> bool {
+        self.failures > 0 && !self.may_deliver(now)
+    }
+
     /// How long until then.
     pub fn wait(&self, now: Instant) -> Duration {
         self.not_before
@@ -244,6 +249,7 @@ mod tests {
             })
             .collect();
         assert_eq!(waits, [1, 2, 4, 8]);
+        assert!(pace.is_broken_off(now));
     }
 
     #[test]
@@ -272,5 +278,6 @@ mod tests {
         let (now, mut pace) = (Instant::now(), Pace::default());
         pace.learn(&Tally::default(), now, 1.0);
         assert_eq!(pace.wait(now), ELSEWHERE);
+        assert!(!pace.is_broken_off(now), "nothing has failed");
     }
 }

@@ -1,5 +1,8 @@
 //! Delivering reports: take what is owed, send it, write down what came of it.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use synapsor_core::outbox::{Mark, Owed, Sent, Tally, Which};
 
@@ -23,8 +26,8 @@ pub struct Delivery<'a> {
     pub output: Output,
     /// Whether we were asked to stop.
     pub stop: &'a Stop,
-    /// How long to wait for another instance that delivers, in seconds.
-    pub patience: u32,
+    /// How long to wait for another instance that delivers.
+    pub patience: Duration,
 }
 
 impl Delivery<'_> {
@@ -33,9 +36,7 @@ impl Delivery<'_> {
     ///
     /// One instance delivers at a time: what another one is about to report need not be reported twice.
     pub fn run(&self, batch: &mut Batch<'_>, which: Which) -> Result<Tally, Error> {
-        let session = batch.session()?;
-        let locked = self.ledger.lock_delivery(session, self.patience);
-        if !batch.after(locked.map_err(Error::from))? {
+        if !self.lock(batch)? {
             let left = self.leave_to_others(batch);
             return batch.after(left);
         }
@@ -47,10 +48,27 @@ impl Delivery<'_> {
         tally
     }
 
+    /// Waits for the right to deliver, in steps: a stop is not to wait.
+    fn lock(&self, batch: &mut Batch<'_>) -> Result<bool, Error> {
+        const STEP: Duration = Duration::from_millis(50);
+        let start = Instant::now();
+        loop {
+            let session = batch.session()?;
+            let locked = self.ledger.lock_delivery(session).map_err(Error::from);
+            if batch.after(locked)? {
+                return Ok(true);
+            }
+            if start.elapsed() >= self.patience || self.stop.is_asked() {
+                return Ok(false);
+            }
+            thread::sleep(STEP);
+        }
+    }
+
     /// Another session has the right to deliver. Where it was waited for in vain, what is owed counts as put off.
     fn leave_to_others(&self, batch: &mut Batch<'_>) -> Result<Tally, Error> {
         let mut tally = Tally::default();
-        if self.patience > 0 {
+        if !self.patience.is_zero() {
             let session = batch.session()?;
             let owed = self.ledger.count_pending_reports(session)?;
             if let (true, Some(id)) = (owed > 0, self.ledger.who_delivers(session)?) {

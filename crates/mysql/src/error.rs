@@ -106,6 +106,11 @@ impl Error {
             Error::ApiKey(_) => {
                 "Put the key alone into a file of mode 0600 that belongs to the user that this program runs as; see which one --api-key-file, SYNAPSOR_API_KEY_FILE or the TOML file names."
             }
+            Error::BaseUrl(_) => {
+                "Set --base-url to the control plane's https URL; --allow-insecure-http lets plain http go to other machines."
+            }
+            Error::CaFile(_) => "Name a readable file of PEM certificates with --ca-file.",
+            Error::ConfigFile(_) => "See --config and SYNAPSOR_CONFIG.",
             Error::SecretFile(_) => {
                 "See `chmod 600`, `chown`, and which user this program runs as."
             }

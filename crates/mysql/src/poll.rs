@@ -1,11 +1,12 @@
 //! A poll: deliver what is owed, then list, apply and report in rounds until a listing has nothing new.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use synapsor_core::control_plane::Fetched;
 use synapsor_core::judgement::Retry;
-use synapsor_core::outbox::{Tally, Which};
+use synapsor_core::outbox::{Pace, Tally, Which};
 use synapsor_core::rounds::{MAX_ROUNDS, Rounds};
 
 use crate::batch::Batch;
@@ -19,8 +20,8 @@ use crate::output::progress::Progress;
 use crate::settings::Settings;
 use crate::stop::Stop;
 
-/// How long a poll waits at its end for another instance that delivers, in seconds.
-const LAST_PATIENCE: u32 = 2;
+/// How long a poll waits at its end for another instance that delivers.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The longest that reports wait while proposals wait for locks.
 const LONGEST_PART: Duration = Duration::from_secs(1);
@@ -39,6 +40,8 @@ pub struct Poll<'a> {
     pub stop: &'a Stop,
     /// Which retrying proposals are tried.
     pub retry: Retry,
+    /// When reports are sent, so that an outage is not met with all of them after each part of a list.
+    pub pace: RefCell<Pace>,
 }
 
 impl<'a> Poll<'a> {
@@ -47,7 +50,7 @@ impl<'a> Poll<'a> {
         Batch::new(self.database, self.settings, self.ledger, self.output)
     }
 
-    /// Delivers, then works off everything that is approved; hands each result to `witness`.
+    /// Delivers, then works off everything that is approved; hands each result to `witness`, and adds what was delivered to `tally`.
     ///
     /// # Errors
     /// Those of control plane and database. What was decided before is committed, and reported at the latest by the next poll.
@@ -55,13 +58,14 @@ impl<'a> Poll<'a> {
         &self,
         batch: &mut Batch<'_>,
         control_plane: &mut ControlPlane,
+        tally: &mut Tally,
         mut witness: impl FnMut(Value),
-    ) -> Result<Tally, Error> {
+    ) -> Result<(), Error> {
         let which = match self.retry {
             Retry::Due => Which::Due,
             Retry::Now => Which::All,
         };
-        let mut tally = self.deliver(batch, control_plane, which, 0)?;
+        tally.add(self.deliver(batch, control_plane, which, Duration::ZERO)?);
         let progress = Progress::start(self.output);
         let mut rounds = Rounds::default();
         for _ in 0..MAX_ROUNDS {
@@ -74,17 +78,23 @@ impl<'a> Poll<'a> {
                 break;
             };
             progress.add(news.fetched.proposals.len());
-            tally.add(self.work_off(
+            self.work_off(
                 batch,
                 control_plane,
                 &news.fetched,
                 &progress,
+                tally,
                 &mut witness,
-            )?);
+            )?;
         }
         // What another instance delivered in the meantime it may have passed by.
+        batch.catch_up()?;
         tally.add(self.deliver(batch, control_plane, Which::Due, LAST_PATIENCE)?);
-        Ok(tally)
+        if tally.postponed > 0 {
+            let owed = self.ledger.count_pending_reports(batch.session()?)?;
+            tally.postponed = usize::try_from(owed).unwrap_or(0);
+        }
+        Ok(())
     }
 
     /// Applies what was fetched, and reports after each part of it.
@@ -94,9 +104,9 @@ impl<'a> Poll<'a> {
         control_plane: &ControlPlane,
         fetched: &Fetched,
         progress: &Progress,
+        tally: &mut Tally,
         witness: &mut impl FnMut(Value),
-    ) -> Result<Tally, Error> {
-        let mut tally = Tally::default();
+    ) -> Result<(), Error> {
         let mut rest = &fetched.proposals[..];
         while !rest.is_empty() && !self.is_interrupted() {
             let part = &rest[..rest.len().min(self.settings.batch_size)];
@@ -111,11 +121,14 @@ impl<'a> Poll<'a> {
             rest = &rest[done..];
             // Also after an error: what was committed is reported.
             progress.says("reporting");
-            let delivered = self.deliver(batch, control_plane, Which::Due, 0);
+            let delivered = self.deliver(batch, control_plane, Which::Due, Duration::ZERO);
+            match delivered {
+                Ok(delivered) => tally.add(delivered),
+                Err(error) => return applied.and(Err(error)),
+            }
             applied?;
-            tally.add(delivered?);
         }
-        Ok(tally)
+        Ok(())
     }
 
     /// A stop; and for those who poll for ever, a signal to read the settings again.
@@ -129,9 +142,10 @@ impl<'a> Poll<'a> {
         batch: &mut Batch<'_>,
         control_plane: &ControlPlane,
         which: Which,
-        patience: u32,
+        patience: Duration,
     ) -> Result<Tally, Error> {
-        if self.settings.dry_run {
+        let is_broken_off = self.pace.borrow().is_broken_off(Instant::now());
+        if self.settings.dry_run || is_broken_off && which == Which::Due {
             return Ok(Tally::default());
         }
         let delivery = Delivery {
@@ -141,6 +155,10 @@ impl<'a> Poll<'a> {
             stop: self.stop,
             patience,
         };
-        delivery.run(batch, which)
+        let tally = delivery.run(batch, which)?;
+        self.pace
+            .borrow_mut()
+            .learn(&tally, Instant::now(), fastrand::f64());
+        Ok(tally)
     }
 }

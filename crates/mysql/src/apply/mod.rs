@@ -92,6 +92,19 @@ impl Applier<'_> {
         })
     }
 
+    /// Looks whether a proposal could be applied at all: its target, its values and our rights. Changes nothing, and locks no row.
+    ///
+    /// # Errors
+    /// As [`Applier::prepare`], and the server's own for a right that is missing.
+    pub fn examine(
+        &mut self,
+        session: &mut Session,
+        statement: Statement<'_>,
+    ) -> Result<(), Unfit> {
+        let prepared = self.prepare(session, statement)?;
+        Ok(session.examine(&prepared.statement.sql)?)
+    }
+
     fn run(
         &self,
         session: &mut Session,
@@ -134,9 +147,8 @@ impl Prepared<'_> {
     }
 
     fn insert(&self, session: &mut Session) -> Result<Decision, Unfit> {
-        if self.statement.guards.tenant && self.target.primary_key.is_empty() {
-            let why = "without a primary key, nobody can tell whose the inserted row is";
-            return Err(Refusal::of(Code::TargetUnsupported, why).into());
+        if self.statement.guards.tenant {
+            self.require_known_key()?;
         }
         let rows = session.run_afresh(&self.statement.sql, self.values())?;
         if rows != builder::EXPECTED_ROW_COUNT {
@@ -146,6 +158,21 @@ impl Prepared<'_> {
         session.settle()?;
         self.require_inserted_tenant(session, id)?;
         Ok(Decision::applied(None))
+    }
+
+    /// The new row is looked at by its primary key, which has to be given, or numbered by the server.
+    fn require_known_key(&self) -> Result<(), Unfit> {
+        let target = &self.target;
+        let mut unknown = target.primary_key.is_empty().then_some("its primary key");
+        for name in &target.primary_key {
+            let is_known = target.column(name)?.is_auto_increment || self.written(name).is_some();
+            unknown = unknown.or((!is_known).then_some(name));
+        }
+        let Some(unknown) = unknown else {
+            return Ok(());
+        };
+        let why = format!("without {unknown}, nobody can tell whose the inserted row is");
+        Err(Refusal::of(Code::TargetUnsupported, why).into())
     }
 
     /// A trigger could have given the new row to another tenant.

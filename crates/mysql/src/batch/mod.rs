@@ -16,7 +16,7 @@ use crate::ledger::Ledger;
 use crate::output::{Level, Output};
 use crate::settings::Settings;
 use crate::target::Targets;
-use receipt::Receipt;
+use receipt::{Late, Receipt};
 
 /// Works through listed proposals. One session, which is replaced when it is lost.
 pub struct Batch<'a> {
@@ -28,6 +28,10 @@ pub struct Batch<'a> {
     /// The account of the last session.
     user: String,
     targets: Targets,
+    /// Outcomes that are still to be recorded.
+    late: Vec<Late>,
+    /// Receipts in a row that another session had.
+    waits: usize,
     /// What was said of elements that stay listed, so that each is said once.
     said: HashSet<String>,
 }
@@ -48,6 +52,8 @@ impl<'a> Batch<'a> {
             session: None,
             user: String::new(),
             targets: Targets::default(),
+            late: Vec::new(),
+            waits: 0,
             said: HashSet::new(),
         }
     }
@@ -83,6 +89,7 @@ impl<'a> Batch<'a> {
         listed: &[Listed],
         mut witness: impl FnMut(Value) -> bool,
     ) -> Result<(), Error> {
+        self.catch_up()?;
         let keys: Vec<_> = listed.iter().filter_map(judgement::key).collect();
         let ledger = self.ledger;
         let known = self

@@ -27,6 +27,22 @@ pub(super) enum Receipt {
     Unrecorded(String),
 }
 
+/// What came of claiming a receipt.
+enum Claim {
+    /// It is ours until the transaction ends; what was known of it.
+    Ours(Option<Entry>),
+    /// There is nothing to try.
+    Known(Entry),
+    /// Another session has it.
+    Elsewhere,
+}
+
+/// An outcome that is still to be recorded.
+pub(super) struct Late {
+    before: Option<Entry>,
+    row: Row,
+}
+
 /// What became of a transaction whose commit got no good answer.
 enum Fate {
     /// It was committed.
@@ -46,14 +62,21 @@ impl Batch<'_> {
         subject: &Subject<'_>,
         is_again: bool,
     ) -> Result<Receipt, Error> {
-        let tried = self.attempt(source_id, retry, subject, is_again);
+        let tried = match self.claim(subject, retry, is_again) {
+            Ok(Claim::Ours(before)) => self.attempt(source_id, subject, before),
+            Ok(Claim::Known(entry)) => return Ok(Receipt::Known(entry)),
+            Ok(Claim::Elsewhere) => return self.elsewhere(),
+            Err(error) => Err(error),
+        };
+        self.waits = 0;
         match tried {
             Ok(receipt) => {
                 self.clean_up();
                 Ok(receipt)
             }
+            // The transaction whose commit got no answer is still alive: it is settled at the next poll.
             Err(Error::Database(error)) if is_elsewhere(&error) => {
-                self.roll_back();
+                self.session = None;
                 Ok(Receipt::Elsewhere)
             }
             Err(error) => {
@@ -72,45 +95,58 @@ impl Batch<'_> {
         }
     }
 
+    /// Begins a transaction with the receipt of a subject in it.
+    fn claim(
+        &mut self,
+        subject: &Subject<'_>,
+        retry: Retry,
+        is_again: bool,
+    ) -> Result<Claim, Error> {
+        let ledger = self.ledger;
+        let session = self.session()?;
+        session.begin()?;
+        let key = (subject.key, subject.proposal_id, subject.digest.as_str());
+        let before = match ledger.claim(session, key) {
+            Err(Error::Database(error)) if is_elsewhere(&error) => {
+                self.roll_back();
+                return Ok(Claim::Elsewhere);
+            }
+            before => before?,
+        };
+        if subject.judge(before.as_ref(), retry, is_again) == Verdict::Try {
+            return Ok(Claim::Ours(before));
+        }
+        session.rollback()?;
+        let entry = before.ok_or(DatabaseError::Unexpected)?;
+        Ok(Claim::Known(entry))
+    }
+
+    /// Somebody is at the receipt. When that goes on, receipt after receipt, the ledger itself may be locked: then nobody is to wait
+    /// for each of a thousand.
+    fn elsewhere(&mut self) -> Result<Receipt, Error> {
+        const MANY: usize = 3;
+        self.waits += 1;
+        if self.waits >= MANY {
+            self.waits = 0;
+            let ledger = self.ledger;
+            let session = self.session()?;
+            session.begin()?;
+            let probe = ledger.claim(session, ("synapsor probe", "synapsor probe", ""));
+            self.roll_back();
+            probe?;
+        }
+        Ok(Receipt::Elsewhere)
+    }
+
     fn attempt(
         &mut self,
         source_id: &str,
-        retry: Retry,
         subject: &Subject<'_>,
-        is_again: bool,
+        before: Option<Entry>,
     ) -> Result<Receipt, Error> {
-        let (ledger, settings) = (self.ledger, self.settings);
-        self.session()?;
-        let session = self.session.as_mut().ok_or(DatabaseError::Unexpected)?;
-        let mut applier = Applier {
-            settings: &settings.applying,
-            ledger_schema: ledger.schema(),
-            targets: &mut self.targets,
-        };
-        session.begin()?;
-        let before = ledger.claim(session, subject)?;
-        if subject.judge(before.as_ref(), retry, is_again) != Verdict::Try {
-            session.rollback()?;
-            return before
-                .map(Receipt::Known)
-                .ok_or(Error::Database(DatabaseError::Unexpected));
-        }
-        let decided = match subject.content {
-            Ok(proposal) => applier.apply(session, proposal),
-            Err(bad) => Ok(Decision::failed(bad.refusal.clone().into())),
-        };
-        let decision = match decided {
-            Ok(decision) => decision,
-            // Asked to stop: the proposal stays as it was.
-            Err(DatabaseError::Stopped) => return Err(DatabaseError::Stopped.into()),
-            Err(error) => {
-                // The connection went, with the transaction. Nobody knows whether the proposal is to blame: it counts as an attempt.
-                self.session = None;
-                Decision::failed(of_lost_connection(&error))
-            }
-        };
+        let decision = self.decide_now(subject)?;
         let row = self.row(source_id, subject, before.as_ref(), decision);
-        if settings.dry_run {
+        if self.settings.dry_run {
             self.roll_back();
             return Ok(Receipt::Written(Box::new(row)));
         }
@@ -119,9 +155,33 @@ impl Batch<'_> {
             self.commit(subject, row)
         } else {
             self.roll_back();
-            self.record(subject, before.as_ref(), row)
+            self.record(before.as_ref(), row)
         };
         recorded.or_else(|error| self.record_trouble(source_id, subject, before.as_ref(), error))
+    }
+
+    /// The decision on a subject whose receipt we have.
+    fn decide_now(&mut self, subject: &Subject<'_>) -> Result<Decision, Error> {
+        let mut applier = Applier {
+            settings: &self.settings.applying,
+            ledger_schema: self.ledger.schema(),
+            targets: &mut self.targets,
+        };
+        let session = self.session.as_mut().ok_or(DatabaseError::Unexpected)?;
+        let decided = match subject.content {
+            Ok(proposal) => applier.apply(session, proposal),
+            Err(bad) => Ok(Decision::failed(bad.refusal.clone().into())),
+        };
+        match decided {
+            Ok(decision) => Ok(decision),
+            // Asked to stop: the proposal stays as it was.
+            Err(DatabaseError::Stopped) => Err(DatabaseError::Stopped.into()),
+            Err(error) => {
+                // The connection went, with the transaction. Nobody knows whether the proposal is to blame: it counts as an attempt.
+                self.session = None;
+                Ok(Decision::failed(of_lost_connection(&error)))
+            }
+        }
     }
 
     /// The ledger refused an outcome: code on the target's table can have spoilt the session for it. Another session records that it
@@ -139,7 +199,7 @@ impl Batch<'_> {
         self.session = None;
         let decision = Decision::failed(of_lost_connection(&trouble));
         let row = self.row(source_id, subject, before, decision);
-        match self.record(subject, before, row) {
+        match self.record(before, row) {
             Err(error) if refused_by_ledger(&error).is_some() => {
                 self.session = None;
                 Ok(Receipt::Unrecorded(error.to_string()))
@@ -172,23 +232,23 @@ impl Batch<'_> {
         let Err(error) = session.commit() else {
             return Ok(Receipt::Written(Box::new(row)));
         };
-        match self.settle(subject, &row)? {
+        match self.settle(subject.key, &row)? {
             Fate::Committed => Ok(Receipt::Written(Box::new(row))),
             Fate::Overtaken(entry) => Ok(Receipt::Known(entry)),
             Fate::Undone(before) => {
                 let decision = Decision::failed(of_lost_connection(&error)).with_guards(row.guards);
                 let source_id = row.source_id.unwrap_or_default();
                 let row = self.row(&source_id, subject, before.as_ref(), decision);
-                self.record(subject, before.as_ref(), row)
+                self.record(before.as_ref(), row)
             }
         }
     }
 
     /// The answer to a row's commit was lost, or is an error. Whether it happened, the receipt says; it is never guessed.
-    fn settle(&mut self, subject: &Subject<'_>, row: &Row) -> Result<Fate, Error> {
+    fn settle(&mut self, key: &str, row: &Row) -> Result<Fate, Error> {
         self.session = None;
         let ledger = self.ledger;
-        let found = ledger.settle(self.session()?, subject.key)?;
+        let found = ledger.settle(self.session()?, key)?;
         let is_it = |entry: &Entry| {
             entry.status == row.status
                 && entry.digest == row.digest
@@ -208,17 +268,36 @@ impl Batch<'_> {
         }
     }
 
-    /// Records an outcome without a change, in a transaction of its own. What somebody else has decided meanwhile stays.
-    fn record(
-        &mut self,
-        subject: &Subject<'_>,
-        before: Option<&Entry>,
-        row: Row,
-    ) -> Result<Receipt, Error> {
+    /// Records an outcome without a change, in a transaction of its own. What somebody else has decided meanwhile stays. While the
+    /// server still holds the receipt for a session of ours that is lost, the outcome is kept for later.
+    fn record(&mut self, before: Option<&Entry>, row: Row) -> Result<Receipt, Error> {
+        match self.record_now(before, &row) {
+            Err(Error::Database(error)) if is_elsewhere(&error) => {
+                self.roll_back();
+                let late = Late {
+                    before: before.cloned(),
+                    row: row.clone(),
+                };
+                self.late.push(late);
+                Ok(Receipt::Written(Box::new(row)))
+            }
+            recorded => recorded,
+        }
+    }
+
+    /// Records what could not be recorded before.
+    pub fn catch_up(&mut self) -> Result<(), Error> {
+        for late in std::mem::take(&mut self.late) {
+            self.record(late.before.as_ref(), late.row)?;
+        }
+        Ok(())
+    }
+
+    fn record_now(&mut self, before: Option<&Entry>, row: &Row) -> Result<Receipt, Error> {
         let ledger = self.ledger;
         let session = self.session()?;
         session.begin()?;
-        let now = ledger.claim(session, subject)?;
+        let now = ledger.claim(session, (&row.key, &row.proposal_id, &row.digest))?;
         let is_same = match (&now, before) {
             (None, None) => true,
             (Some(now), Some(before)) => {
@@ -232,12 +311,12 @@ impl Batch<'_> {
             session.rollback()?;
             return Ok(now.map_or(Receipt::Elsewhere, Receipt::Known));
         }
-        ledger.write(session, &row)?;
+        ledger.write(session, row)?;
         let Err(error) = session.commit() else {
-            return Ok(Receipt::Written(Box::new(row)));
+            return Ok(Receipt::Written(Box::new(row.clone())));
         };
-        match self.settle(subject, &row)? {
-            Fate::Committed => Ok(Receipt::Written(Box::new(row))),
+        match self.settle(&row.key, row)? {
+            Fate::Committed => Ok(Receipt::Written(Box::new(row.clone()))),
             Fate::Overtaken(entry) => Ok(Receipt::Known(entry)),
             Fate::Undone(_) => Err(error.into()),
         }
@@ -263,8 +342,8 @@ fn refused_by_ledger(error: &Error) -> Option<DatabaseError> {
     }
 }
 
+/// Also a wait that took all the time of a statement.
 fn is_elsewhere(error: &DatabaseError) -> bool {
-    error
-        .errno()
-        .is_some_and(|errno| ELSEWHERE.contains(&errno))
+    let is_lock = |errno| ELSEWHERE.contains(&errno);
+    matches!(error, DatabaseError::TimedOut) || error.errno().is_some_and(is_lock)
 }

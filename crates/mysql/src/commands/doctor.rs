@@ -129,13 +129,11 @@ fn examine_database(context: &Context<'_>, checks: &mut Vec<Check>, fetched: Opt
         checks.push(check.unwrap_or_else(|error| trouble("database", &error)));
     }
     let ledger = context.ledger();
-    match ledger.require(&mut session) {
-        Err(error) => checks.push(trouble("ledger", &error)),
-        Ok(()) => match ledger_rows(context, &mut session) {
-            Ok(check) => checks.push(check),
-            Err(error) => checks.push(trouble("ledger", &error)),
-        },
-    }
+    let rows = ledger
+        .require(&mut session)
+        .and_then(|()| Ok(ledger.require_rights(&mut session)?))
+        .and_then(|()| ledger_rows(context, &mut session));
+    checks.push(rows.unwrap_or_else(|error| trouble("ledger", &error)));
     for proposal in fetched.into_iter().flat_map(|fetched| &fetched.proposals) {
         if let Listed::Proposal(proposal) = proposal
             && let Some(check) = target(context, &mut session, proposal)
@@ -163,6 +161,18 @@ fn durable(session: &mut Session) -> Result<Check, Error> {
     let flush = session
         .variable("innodb_flush_log_at_trx_commit")?
         .unwrap_or_default();
+    let has_binlog = session.variable("log_bin")?.as_deref() == Some("ON");
+    let sync = session.variable("sync_binlog")?.unwrap_or_default();
+    // After a crash, the binary log decides which transactions were committed.
+    if flush == "1" && has_binlog && sync != "1" {
+        return Ok(unwell(
+            "durable",
+            format!(
+                "sync_binlog = {sync}: a crash of the machine can take back what was reported as applied"
+            ),
+            "SET GLOBAL sync_binlog = 1, and the same in the server's configuration.",
+        ));
+    }
     Ok(if flush == "1" {
         well("durable", "innodb_flush_log_at_trx_commit = 1")
     } else {
@@ -217,9 +227,8 @@ fn target(context: &Context<'_>, session: &mut Session, proposal: &Proposal) -> 
         ledger_schema: &context.settings.ledger_schema,
         targets: &mut Targets::default(),
     };
-    let looked = applier.prepare(session, statement);
-    Some(match looked {
-        Ok(_) => well("target", name),
+    Some(match applier.examine(session, statement) {
+        Ok(()) => well("target", name),
         Err(Unfit::Failed(failure)) => {
             let detail = format!("{name}: {}", failure.error);
             unwell("target", detail, "Its proposals will end as failed.")

@@ -11,8 +11,6 @@ mod run;
 pub mod sources;
 mod status;
 
-use std::io;
-
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
@@ -52,7 +50,9 @@ impl Context<'_> {
 pub fn run(cli: &Cli, output: Output) -> Result<Exit, Error> {
     if let Command::Completions { shell } = cli.command {
         let name = "synapsor-writeback-mysql";
-        clap_complete::generate(shell, &mut Cli::command(), name, &mut io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), name, &mut script);
+        output.line(String::from_utf8_lossy(&script).trim_end());
         return Ok(Exit::Success);
     }
     let stop = Stop::on_signals().map_err(|error| Error::Io("signals".into(), error))?;

@@ -1,5 +1,7 @@
 //! `poll-once`: works off everything that is approved now, and reports it.
 
+use std::cell::RefCell;
+
 use serde_json::{Value, json};
 use synapsor_core::judgement::Retry;
 use synapsor_core::outbox::Tally;
@@ -26,27 +28,24 @@ pub fn run(context: &Context<'_>) -> Result<Exit, Error> {
         output: context.output,
         stop: &context.stop,
         retry: Retry::Now,
+        pace: RefCell::default(),
     };
     let mut batch = poll.batch();
     ledger.require(batch.session()?)?;
-    let mut summary = Summary::default();
-    let polled = poll.run(&mut batch, &mut control_plane, |result| {
+    let (mut summary, mut tally) = (Summary::default(), Tally::default());
+    let polled = poll.run(&mut batch, &mut control_plane, &mut tally, |result| {
         context.output.emit(&result);
         summary.count(result);
     });
     // A stop in the middle is an orderly end: what was not come to stays approved.
-    let tally = match polled {
-        Err(_) if context.stop.is_asked() => Tally::default(),
-        polled => {
-            if polled.is_err() {
-                summary.show(context, &Tally::default());
-            }
-            polled?
-        }
-    };
-    summary.show(context, &tally);
+    let is_stopped = context.stop.is_asked();
+    summary.show(context, &tally, polled.is_ok() || is_stopped);
+    if is_stopped {
+        return Ok(Exit::Success);
+    }
+    polled?;
     let attention = summary.failed + summary.refused > 0 || tally.rejected + tally.postponed > 0;
-    Ok(Exit::unless(attention && !context.stop.is_asked()))
+    Ok(Exit::unless(attention))
 }
 
 /// What the results come to.
@@ -89,9 +88,9 @@ impl Summary {
         }
     }
 
-    fn show(&self, context: &Context<'_>, tally: &Tally) {
+    fn show(&self, context: &Context<'_>, tally: &Tally, ok: bool) {
         let mut summary = json!({
-            "ok": true, "count": self.count, "dry_run": context.settings.dry_run,
+            "ok": ok, "count": self.count, "dry_run": context.settings.dry_run,
             "applied": self.applied, "conflicts": self.conflicts, "failed": self.failed,
             "retrying": self.retrying, "refused": self.refused, "skipped": self.skipped,
             "reported": tally.delivered, "reports_postponed": tally.postponed, "reports_rejected": tally.rejected,

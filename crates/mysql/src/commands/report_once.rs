@@ -1,5 +1,7 @@
 //! `report-once`: delivers what is owed, now.
 
+use std::time::Duration;
+
 use serde_json::json;
 use synapsor_core::outbox::Which;
 
@@ -10,8 +12,8 @@ use crate::delivery::Delivery;
 use crate::error::Error;
 use crate::exit::Exit;
 
-/// How long it waits for another instance that delivers, in seconds.
-const PATIENCE: u32 = 30;
+/// How long it waits for another instance that delivers.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Prints `{ok, delivered, pending, rejected, error?}`.
 pub fn run(context: &Context<'_>) -> Result<Exit, Error> {

@@ -1,12 +1,13 @@
 //! `run`: polls for ever.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use synapsor_core::announcer::Announcer;
 use synapsor_core::judgement::Retry;
-use synapsor_core::outbox::{Pace, Which};
+use synapsor_core::outbox::{Tally, Which};
 use synapsor_core::schedule::{Schedule, Trouble};
 
 use super::Context;
@@ -100,8 +101,6 @@ struct Life<'a> {
     control_plane: ControlPlane,
     /// What a dry run has told.
     told: HashSet<String>,
-    /// When reports are sent between two polls.
-    pace: Pace,
 }
 
 impl<'a> Life<'a> {
@@ -115,7 +114,6 @@ impl<'a> Life<'a> {
             ledger: context.ledger(),
             control_plane: ControlPlane::open(&context.settings.control_plane)?,
             told: HashSet::new(),
-            pace: Pace::default(),
         })
     }
 
@@ -131,6 +129,7 @@ impl<'a> Life<'a> {
             output: context.output,
             stop: &context.stop,
             retry: Retry::Due,
+            pace: RefCell::default(),
         };
         let mut batch = poll.batch();
         let mut last_poll = Instant::now();
@@ -150,7 +149,7 @@ impl<'a> Life<'a> {
             self.announce(announcer, &outcome);
             let outcome = batch.after(outcome);
             let wait = match outcome {
-                Ok(()) => self.wait(&mut batch, schedule, last_poll),
+                Ok(()) => self.wait(&poll, &mut batch, schedule, last_poll),
                 Err(_) => schedule.wait(Instant::now()),
             };
             if context.stop.sleep(wait.min(LONGEST_SLEEP)) {
@@ -168,8 +167,10 @@ impl<'a> Life<'a> {
         self.control_plane.refresh_key()?;
         self.ledger.require(batch.session()?)?;
         let context = self.context;
-        let tally = poll.run(batch, &mut self.control_plane, |result| {
-            tell(context, &result, &mut self.told);
+        let mut tally = Tally::default();
+        let told = &mut self.told;
+        poll.run(batch, &mut self.control_plane, &mut tally, |result| {
+            tell(context, &result, told);
         })?;
         if let Some(error) = tally.last_error.filter(|_| tally.postponed > 0)
             && announcer.is_news(Instant::now(), "reports owed")
@@ -186,13 +187,12 @@ impl<'a> Life<'a> {
     }
 
     /// Between two polls: reports that are due, unless the last ones fared badly.
-    fn deliver(&mut self, poll: &Poll<'_>, batch: &mut Batch<'_>) -> Result<(), Error> {
-        if !self.pace.may_deliver(Instant::now()) {
+    fn deliver(&self, poll: &Poll<'_>, batch: &mut Batch<'_>) -> Result<(), Error> {
+        if !poll.pace.borrow().may_deliver(Instant::now()) {
             return Ok(());
         }
-        let tally = poll.deliver(batch, &self.control_plane, Which::Due, 0)?;
-        self.pace.learn(&tally, Instant::now(), fastrand::f64());
-        Ok(())
+        poll.deliver(batch, &self.control_plane, Which::Due, Duration::ZERO)
+            .map(drop)
     }
 
     fn reckon(&self, schedule: &mut Schedule, start: Instant, polled: &Result<(), Error>) {
@@ -234,7 +234,13 @@ impl<'a> Life<'a> {
     }
 
     /// Until the next poll, or until something is due in the ledger.
-    fn wait(&self, batch: &mut Batch<'_>, schedule: &mut Schedule, last_poll: Instant) -> Duration {
+    fn wait(
+        &self,
+        poll: &Poll<'_>,
+        batch: &mut Batch<'_>,
+        schedule: &mut Schedule,
+        last_poll: Instant,
+    ) -> Duration {
         let due = batch
             .session()
             .and_then(|session| Ok(self.ledger.next_due(session, last_poll.elapsed())?));
@@ -243,7 +249,7 @@ impl<'a> Life<'a> {
             schedule.not_later_than(Instant::now() + attempt_in);
         }
         let wait = schedule.wait(Instant::now());
-        let paced = self.pace.wait(Instant::now());
+        let paced = poll.pace.borrow().wait(Instant::now());
         let report_in = due.report_in.map(|wait| wait.max(paced));
         report_in.map_or(wait, |report| wait.min(report))
     }

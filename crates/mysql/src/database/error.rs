@@ -1,5 +1,6 @@
 //! Errors of the database: which of them pass, which mean that the connection is gone, and what may be told of each.
 
+use std::error::Error;
 use std::io;
 
 use mysql::DriverError;
@@ -31,6 +32,11 @@ pub enum DatabaseError {
     /// User, password or host are not accepted.
     #[error("DATABASE_ACCESS_DENIED: {0}")]
     AccessDenied(Told),
+    /// The account proves itself in a way that is not spoken here.
+    #[error(
+        "DATABASE_ACCESS_DENIED: the server asks for the authentication plugin {0}, which this program does not speak"
+    )]
+    AuthPlugin(String),
     /// A server that lacks what we need.
     #[error("DATABASE_UNSUPPORTED: {0}")]
     Unsupported(String),
@@ -101,7 +107,7 @@ impl Told {
                 // Locks and limits of time; interrupted.
                 1205 | 1206 | 1213 | 1317 | 1969 | 3024 | 3058 | 3572 |
                 // Resources.
-                1021 | 1037 | 1038 | 1040 | 1041 | 1114 | 1203 | 1226 | 1637 |
+                1016 | 1021 | 1026 | 1030 | 1037 | 1038 | 1040 | 1041 | 1114 | 1203 | 1135 | 1226 | 1461 | 1637 | 1689 | 1878 | 3019 |
                 // Read-only, or not ready in its cluster.
                 1047 | 1290 | 1792 | 1836 | 3100 | 3101 |
                 // Somebody changed the table, or the row, in between.
@@ -220,6 +226,9 @@ impl DatabaseError {
             DatabaseError::AccessDenied(_) => {
                 "Check user, password and database; on the server: SHOW GRANTS FOR the user."
             }
+            DatabaseError::AuthPlugin(_) => {
+                "Give the user caching_sha2_password, or mysql_native_password on MariaDB. MySQL asks so for some users that it does not know, too: check the user's name."
+            }
             DatabaseError::Server(told) if matches!(told.errno, 1142 | 1143 | 1227 | 1044) => {
                 "`migrate --print` shows the GRANTs that are needed."
             }
@@ -240,8 +249,8 @@ impl DatabaseError {
             | DatabaseError::CaFile(_)
             | DatabaseError::Unsupported(_) => Exit::Configuration,
             DatabaseError::Tls(_) => Exit::Refused,
-            DatabaseError::AccessDenied(_) => Exit::NoPermission,
-            DatabaseError::Server(told) if matches!(told.errno, 1142 | 1143 | 1227) => {
+            DatabaseError::AccessDenied(_) | DatabaseError::AuthPlugin(_) => Exit::NoPermission,
+            DatabaseError::Server(told) if matches!(told.errno, 1044 | 1142 | 1143 | 1227) => {
                 Exit::NoPermission
             }
             DatabaseError::Stopped => Exit::Success,
@@ -260,8 +269,10 @@ impl From<mysql::Error> for DatabaseError {
                 message: error.message,
             }),
             mysql::Error::IoError(error) => of_io(&error),
-            mysql::Error::CodecError(_) => {
-                DatabaseError::Lost("what came is not MySQL's protocol".into())
+            mysql::Error::CodecError(error) => {
+                let cause = error.source().and_then(|cause| cause.downcast_ref());
+                let other = || DatabaseError::Lost("what came is not MySQL's protocol".into());
+                cause.map_or_else(other, of_io)
             }
             mysql::Error::TlsError(error) => DatabaseError::Tls(error.to_string()),
             mysql::Error::DriverError(error) => of_driver(&error),
@@ -273,13 +284,12 @@ impl From<mysql::Error> for DatabaseError {
     }
 }
 
-/// The driver wraps TLS's errors into those of input and output.
+/// TLS's errors come wrapped into those of input and output, as data that is not valid.
 fn of_io(error: &io::Error) -> DatabaseError {
     let text = error.to_string();
-    if text.contains("certificate") || text.contains("Tls") || text.contains("handshake") {
-        return DatabaseError::Tls(text);
-    }
     match error.kind() {
+        io::ErrorKind::InvalidData if error.get_ref().is_some() => DatabaseError::Tls(text),
+        _ if text.contains("handshake") => DatabaseError::Tls(text),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
             DatabaseError::Lost("no answer in time".into())
         }
@@ -297,10 +307,14 @@ fn of_driver(error: &DriverError) -> DatabaseError {
         }
         DriverError::CouldNotConnect(None) => DatabaseError::Unreachable("no address".into()),
         DriverError::TlsNotSupported => DatabaseError::Tls("the server does not speak TLS".into()),
-        DriverError::UnknownAuthPlugin(_)
-        | DriverError::OldMysqlPasswordDisabled
-        | DriverError::CleartextPluginDisabled => {
-            DatabaseError::Unsupported("the user's authentication plugin".into())
+        DriverError::UnknownAuthPlugin(name) => {
+            DatabaseError::AuthPlugin(name.escape_debug().to_string())
+        }
+        DriverError::OldMysqlPasswordDisabled => {
+            DatabaseError::AuthPlugin("mysql_old_password".into())
+        }
+        DriverError::CleartextPluginDisabled => {
+            DatabaseError::AuthPlugin("mysql_clear_password".into())
         }
         _ => DatabaseError::Lost("the driver gave up".into()),
     }

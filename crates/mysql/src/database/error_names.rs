@@ -8,8 +8,11 @@ pub fn name(errno: u16) -> &'static str {
 
 /// In the order of the numbers.
 const NAMES: &[(u16, &str)] = &[
+    (1016, "ER_CANT_OPEN_FILE"),
     (1020, "ER_CHECKREAD"),
     (1021, "ER_DISK_FULL"),
+    (1026, "ER_ERROR_ON_WRITE"),
+    (1030, "ER_GET_ERRNO"),
     (1037, "ER_OUTOFMEMORY"),
     (1040, "ER_CON_COUNT_ERROR"),
     (1041, "ER_OUT_OF_RESOURCES"),
@@ -60,9 +63,11 @@ const NAMES: &[(u16, &str)] = &[
     (1442, "ER_CANT_UPDATE_USED_TABLE_IN_SF_OR_TRG"),
     (1451, "ER_ROW_IS_REFERENCED_2"),
     (1452, "ER_NO_REFERENCED_ROW_2"),
+    (1461, "ER_MAX_PREPARED_STMT_COUNT_REACHED"),
     (1471, "ER_NON_INSERTABLE_TABLE"),
     (1615, "ER_NEED_REPREPARE"),
     (1637, "ER_TOO_MANY_CONCURRENT_TRXS"),
+    (1643, "ER_SIGNAL_NOT_FOUND"),
     (1644, "ER_SIGNAL_EXCEPTION"),
     (1690, "ER_DATA_OUT_OF_RANGE"),
     (1698, "ER_ACCESS_DENIED_NO_PASSWORD_ERROR"),

@@ -10,7 +10,7 @@ use mysql::{Conn, Params, Row, Value};
 use super::address::Address;
 use super::connection;
 use super::error::DatabaseError;
-use super::watchdog::{Verdict, Watchdog};
+use super::watchdog::{IDENTITY, Verdict, Watchdog, Watched};
 use crate::settings::Settings;
 use crate::stop::Stop;
 
@@ -91,6 +91,7 @@ impl Database {
         let mut session = Session {
             id: conn.connection_id().into(),
             socket: Arc::new(socket),
+            server: Arc::default(),
             conn,
             watchdog: self.watchdog.clone(),
             limit,
@@ -112,6 +113,7 @@ pub struct Session {
     conn: Conn,
     id: u64,
     socket: Arc<UnixStream>,
+    server: Arc<str>,
     watchdog: Watchdog,
     limit: Duration,
     vendor: Vendor,
@@ -139,13 +141,14 @@ impl Session {
     }
 
     fn prepare(&mut self, lock_limit: Duration) -> Result<(), DatabaseError> {
-        let facts: Option<(String, String, u64)> =
-            self.one("SELECT VERSION(), CURRENT_USER(), CONNECTION_ID()", ())?;
-        let (version, user, id) = facts.ok_or(DatabaseError::Unexpected)?;
+        let facts = format!("SELECT VERSION(), CURRENT_USER(), CONNECTION_ID(), {IDENTITY}");
+        let facts: Option<(String, String, u64, String)> = self.one(&facts, ())?;
+        let (version, user, id, server) = facts.ok_or(DatabaseError::Unexpected)?;
         if version.contains("MariaDB") {
             self.vendor = Vendor::MariaDb;
         }
         (self.version, self.user, self.id) = (version, user, id);
+        self.server = server.into();
         self.require_version()?;
         let wait = lock_wait(lock_limit);
         // At READ COMMITTED no lock is held on rows that a look has passed by. A binary log of statements forbids it.
@@ -264,6 +267,11 @@ impl Session {
         })
     }
 
+    /// Has the server look at a statement, its names and the rights that it takes, without running it.
+    pub fn examine(&mut self, sql: &str) -> Result<(), DatabaseError> {
+        self.limited(|conn| conn.prep(sql).and_then(|statement| conn.close(statement)))
+    }
+
     /// As [`Session::rows`], for a table that somebody may have altered.
     pub fn rows_afresh(
         &mut self,
@@ -329,10 +337,9 @@ impl Session {
         &mut self,
         work: impl FnOnce(&mut Conn) -> Result<T, mysql::Error>,
     ) -> Result<T, DatabaseError> {
+        let connection = Watched::of(self.id, &self.server, &self.socket);
         let conn = &mut self.conn;
-        let (result, verdict) = self
-            .watchdog
-            .watch(self.id, &self.socket, self.limit, || work(conn));
+        let (result, verdict) = self.watchdog.watch(connection, self.limit, || work(conn));
         match verdict {
             Some(Verdict::TimedOut) => Err(DatabaseError::TimedOut),
             Some(Verdict::Stopped) => Err(DatabaseError::Stopped),

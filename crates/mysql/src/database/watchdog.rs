@@ -30,7 +30,7 @@ const STEP: Duration = Duration::from_millis(50);
 pub struct Watchdog(Arc<Shared>);
 
 struct Shared {
-    watched: Mutex<Watched>,
+    watched: Mutex<Duty>,
     changed: Condvar,
     stop: Stop,
     address: Address,
@@ -38,7 +38,7 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
-struct Watched {
+struct Duty {
     running: Option<Running>,
     /// Why it was killed.
     verdict: Option<Verdict>,
@@ -49,13 +49,35 @@ struct Watched {
     is_over: bool,
 }
 
+/// What tells one server from another: behind one address there can be several, and each numbers its connections by itself.
+pub const IDENTITY: &str = "CONCAT_WS(':', @@hostname, @@port, @@server_id, @@datadir)";
+
+/// A connection whose statements are watched.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// As the server numbers it.
+    id: u64,
+    /// Which server that is, by [`IDENTITY`].
+    server: Arc<str>,
+    /// Of whatever kind.
+    socket: Arc<UnixStream>,
+}
+
+impl Watched {
+    /// The connection with this number on this server.
+    pub fn of(id: u64, server: &Arc<str>, socket: &Arc<UnixStream>) -> Self {
+        Watched {
+            id,
+            server: server.clone(),
+            socket: socket.clone(),
+        }
+    }
+}
+
 /// A statement that runs.
 #[derive(Clone, Debug)]
 struct Running {
-    /// Its connection, as the server numbers it.
-    id: u64,
-    /// Its connection, of whatever kind.
-    socket: Arc<UnixStream>,
+    connection: Watched,
     /// When it has to end.
     deadline: Option<Instant>,
 }
@@ -93,12 +115,11 @@ impl Watchdog {
         Ok(Watchdog(shared))
     }
 
-    /// Watches a statement of the connection with this id and socket: `limit` is the longest that it may take, zero for no limit.
+    /// Watches a statement of a connection: `limit` is the longest that it may take, zero for no limit.
     /// Says why it was ended, if it was; then the connection is no good any more.
     pub fn watch<T>(
         &self,
-        id: u64,
-        socket: &Arc<UnixStream>,
+        connection: Watched,
         limit: Duration,
         statement: impl FnOnce() -> T,
     ) -> (T, Option<Verdict>) {
@@ -106,8 +127,7 @@ impl Watchdog {
         let mut watched = self.0.lock();
         watched.verdict = None;
         watched.running = Some(Running {
-            id,
-            socket: socket.clone(),
+            connection,
             deadline,
         });
         // Statement after statement, the watching thread looks by itself: to wake it for each would cost more than many a statement.
@@ -165,28 +185,36 @@ impl Shared {
             });
             watched.is_killing = true;
             drop(watched);
-            self.kill(&running);
+            self.kill(&running.connection);
             watched = self.lock();
             watched.is_killing = false;
             self.changed.notify_all();
         }
     }
 
-    fn kill(&self, running: &Running) {
-        let opened = connection::open(&self.address, &self.settings, Some(KILL_PATIENCE));
-        let kill = format!("KILL CONNECTION {}", running.id);
-        let is_killed = opened.is_ok_and(|mut conn| conn.query_drop(kill).is_ok());
-        if !is_killed {
+    /// Where the server can't be told to, the connection is closed from our side.
+    fn kill(&self, connection: &Watched) {
+        if !self.is_killed(connection).unwrap_or(false) {
             // One that has ended by itself is fine.
-            let _ = running.socket.shutdown(Shutdown::Both);
+            let _ = connection.socket.shutdown(Shutdown::Both);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Watched> {
+    fn is_killed(&self, connection: &Watched) -> Option<bool> {
+        let mut conn = connection::open(&self.address, &self.settings, Some(KILL_PATIENCE)).ok()?;
+        let server: Option<String> = conn.query_first(format!("SELECT {IDENTITY}")).ok()?;
+        if server.as_deref() != Some(&*connection.server) {
+            return Some(false);
+        }
+        let kill = format!("KILL CONNECTION {}", connection.id);
+        Some(conn.query_drop(kill).is_ok())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Duty> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, guard: MutexGuard<'a, Watched>, time: Duration) -> MutexGuard<'a, Watched> {
+    fn wait<'a>(&self, guard: MutexGuard<'a, Duty>, time: Duration) -> MutexGuard<'a, Duty> {
         let waited = self.changed.wait_timeout(guard, time);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }

@@ -32,6 +32,11 @@ pub struct Ledger {
     schema: String,
 }
 
+/// Every column that this version writes.
+const COLUMNS: &str = "key_hash, `key`, proposal_id, idempotency_key, proposal_digest, source_id, target_schema, target_table,
+    operation, status, affected_rows, guards, guard_advanced, reason, `sqlstate`, error, error_detail, attempts, applied_as,
+    first_seen_at, decided_at, next_attempt_at, report_state, report_attempts, reported_at, next_report_at, report_error";
+
 impl Ledger {
     /// The ledger in a database, whose name is a safe identifier.
     pub fn new(schema: &str) -> Self {
@@ -54,10 +59,7 @@ impl Ledger {
     /// # Errors
     /// `LEDGER_MISSING`, `LEDGER_VERSION`
     pub fn require(&self, session: &mut Session) -> Result<(), Error> {
-        let query = format!(
-            "SELECT {ENTRY}, next_report_at FROM {} LIMIT 0",
-            self.table()
-        );
+        let query = format!("SELECT {COLUMNS} FROM {} LIMIT 0", self.table());
         match session.rows(&query, ()) {
             Ok(_) => Ok(()),
             Err(error) if matches!(error.errno(), Some(1049 | 1146)) => {
@@ -68,6 +70,22 @@ impl Ledger {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Looks whether we may write it.
+    ///
+    /// # Errors
+    /// The server's own, for a right that is missing.
+    pub fn require_rights(&self, session: &mut Session) -> Result<(), DatabaseError> {
+        let table = self.table();
+        for statement in [
+            format!("INSERT INTO {table} (key_hash) VALUES (?)"),
+            format!("UPDATE {table} SET attempts = ? WHERE key_hash = ?"),
+            format!("DELETE FROM {table} WHERE key_hash = ?"),
+        ] {
+            session.examine(&statement)?;
+        }
+        Ok(())
     }
 
     /// What is known of these keys.

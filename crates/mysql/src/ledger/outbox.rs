@@ -12,19 +12,15 @@ use crate::error::Error;
 /// Where a walk through the outbox stands. Each report is taken once in a walk, whatever becomes of it.
 #[derive(Clone, Debug, Default)]
 pub struct Walk {
-    after: Vec<u8>,
+    /// In hexadecimal: a list of processes can't show bytes, and fails.
+    after: String,
 }
 
 impl Ledger {
-    /// Waits so many seconds for the right to deliver, which one session has at a time; false when it was not to be had. It goes with the
-    /// session.
-    pub fn lock_delivery(
-        &self,
-        session: &mut Session,
-        patience: u32,
-    ) -> Result<bool, DatabaseError> {
+    /// Takes the right to deliver, which one session has at a time; false while another has it. It goes with the session.
+    pub fn lock_delivery(&self, session: &mut Session) -> Result<bool, DatabaseError> {
         let got: Option<(Option<i64>,)> =
-            session.one("SELECT GET_LOCK(?, ?)", (self.delivery_lock(), patience))?;
+            session.one("SELECT GET_LOCK(?, 0)", (self.delivery_lock(),))?;
         Ok(got == Some((Some(1),)))
     }
 
@@ -61,19 +57,38 @@ impl Ledger {
             Which::Due => "AND next_report_at <= UTC_TIMESTAMP(6)",
         };
         let query = format!(
-            "SELECT key_hash, `key`, proposal_id, idempotency_key, report_attempts,
+            "SELECT HEX(key_hash), `key`, proposal_id, idempotency_key, report_attempts,
                  status, affected_rows, operation, reason, error
-             FROM {} WHERE report_state = 'pending' {due} AND key_hash > ? ORDER BY key_hash LIMIT {most}",
+             FROM {} WHERE report_state = 'pending' {due} AND key_hash > UNHEX(?) ORDER BY key_hash LIMIT {most}",
             self.table()
         );
-        let after = Value::Bytes(walk.after.clone());
+        let after = walk.after.as_str();
         let mut owed = Vec::new();
         for row in session.rows(&query, (after,))? {
             let (hash, report) = read_owed(row)?;
             walk.after = hash;
             owed.push(report);
         }
+        self.secure(session, &walk.after, !owed.is_empty())?;
         Ok(owed)
+    }
+
+    /// Waits until everything that was read is on disk. InnoDB shows a commit to others before its log is written; the log is one
+    /// sequence, so that a commit of our own, of a row that was read, takes all earlier ones along.
+    fn secure(
+        &self,
+        session: &mut Session,
+        hash: &str,
+        is_needed: bool,
+    ) -> Result<(), DatabaseError> {
+        let touch = format!(
+            "UPDATE {} SET next_report_at = UTC_TIMESTAMP(6) WHERE key_hash = UNHEX(?)",
+            self.table()
+        );
+        if is_needed {
+            session.run(&touch, (hash,))?;
+        }
+        Ok(())
     }
 
     /// Writes down what became of reports. A row that is about another proposal by now is left as it is: its report is
@@ -130,7 +145,7 @@ impl Ledger {
     }
 }
 
-fn read_owed(row: Row) -> Result<(Vec<u8>, Owed), Error> {
+fn read_owed(row: Row) -> Result<(String, Owed), Error> {
     let mut cells = Cells::of(row);
     let hash = cells.next()?;
     let (key, proposal_id, idempotency_key) = (cells.next()?, cells.next()?, cells.next()?);

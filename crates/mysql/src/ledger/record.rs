@@ -1,7 +1,6 @@
 //! Receipts: claimed first, so that nobody else can decide the same key, and written with the outcome before the commit.
 
 use mysql::Value;
-use synapsor_core::judgement::Subject;
 use synapsor_core::ledger::{Entry, Row};
 
 use super::{ENTRY, Ledger, read_entry};
@@ -9,7 +8,7 @@ use crate::database::{DatabaseError, Session};
 use crate::error::Error;
 
 impl Ledger {
-    /// Takes the receipt of a subject, in the transaction under way: until that ends, nobody else decides its key. Returns what was known
+    /// Takes the receipt of a key, in the transaction under way: until that ends, nobody else decides its key. Returns what was known
     /// of it; `None` where nothing was.
     ///
     /// # Errors
@@ -17,7 +16,7 @@ impl Ledger {
     pub fn claim(
         &self,
         session: &mut Session,
-        subject: &Subject<'_>,
+        (key, proposal_id, digest): (&str, &str, &str),
     ) -> Result<Option<Entry>, Error> {
         // Locks the row where there is one. Never committed as it is: a row without an attempt is ours.
         let insert = format!(
@@ -27,15 +26,7 @@ impl Ledger {
              ON DUPLICATE KEY UPDATE key_hash = IF(LAST_INSERT_ID(1), key_hash, key_hash)",
             self.table()
         );
-        session.run(
-            &insert,
-            (
-                subject.key,
-                subject.key,
-                subject.proposal_id,
-                &subject.digest,
-            ),
-        )?;
+        session.run(&insert, (key, key, proposal_id, digest))?;
         // The table numbers no rows: an id comes back only where there was a row.
         if session.last_insert_id() == 0 {
             return Ok(None);
@@ -44,9 +35,9 @@ impl Ledger {
             "SELECT {ENTRY} FROM {} WHERE key_hash = UNHEX(SHA2(?, 256)) FOR UPDATE",
             self.table()
         );
-        let row = session.rows(&query, (subject.key,))?.into_iter().next();
-        let (key, entry) = read_entry(row.ok_or(DatabaseError::Unexpected)?)?;
-        if key != subject.key {
+        let row = session.rows(&query, (key,))?.into_iter().next();
+        let (found, entry) = read_entry(row.ok_or(DatabaseError::Unexpected)?)?;
+        if found != key {
             return Err(Error::LedgerCorrupt("a key whose hash is another's".into()));
         }
         Ok((entry.attempts > 0).then_some(entry))

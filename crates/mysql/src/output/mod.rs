@@ -79,12 +79,8 @@ impl Output {
         let now = jiff::Timestamp::now();
         let mut stderr = io::stderr();
         let _ = if self.is_human {
-            writeln!(
-                stderr,
-                "{now:.0} {} {event}{}",
-                level.as_str(),
-                Details(&details)
-            )
+            let line = format!("{now:.0} {} {event}{}", level.as_str(), Details(&details));
+            writeln!(stderr, "{}", table::printable(&line))
         } else {
             let mut line = Map::new();
             line.insert("at".into(), format!("{now:.3}").into());
@@ -93,7 +89,8 @@ impl Output {
             if let Value::Object(details) = details {
                 line.extend(details);
             }
-            writeln!(stderr, "{}", Value::Object(line))
+            let line = Value::Object(line).to_string();
+            writeln!(stderr, "{}", table::printable_json(&line))
         };
     }
 

@@ -2,6 +2,8 @@
 
 mod cache;
 mod foreign_keys;
+mod json_texts;
+mod tokens;
 mod view;
 
 use mysql::Row;
@@ -87,8 +89,8 @@ impl Target {
         ledger_schema: &str,
     ) -> Result<Self, Unfit> {
         let (schema, table) = (statement.schema, statement.table);
-        let kind = self::kind(session, schema, table)?
-            .ok_or_else(|| unsupported("it can't be looked at"))?;
+        let kind =
+            kind(session, schema, table)?.ok_or_else(|| unsupported("it can't be looked at"))?;
         let (base, is_view) = match kind.table_type.as_str() {
             "VIEW" => (view::base(session, schema, &kind.name)?, true),
             _ => ((schema.to_owned(), kind.name.clone()), false),
@@ -110,8 +112,11 @@ impl Target {
             }
             columns.push(column);
         }
+        if is_ledger(&kind.name, &columns) {
+            return Err(unsupported("it is a ledger").into());
+        }
         if session.vendor() == Vendor::MariaDb {
-            mark_json_texts(session, &base, is_view, &mut columns)?;
+            json_texts::mark(session, &base, is_view, &mut columns)?;
         }
         Ok(Target {
             schema: schema.to_owned(),
@@ -262,6 +267,12 @@ fn require_transactional(kind: &Kind) -> Result<(), Unfit> {
     Ok(())
 }
 
+/// Another instance's ledger is nobody's target, either.
+fn is_ledger(name: &str, columns: &[Column]) -> bool {
+    let has = |name: &str| columns.iter().any(|column| column.name == name);
+    name.eq_ignore_ascii_case("ledger") && has("key_hash") && has("proposal_digest")
+}
+
 fn unsupported(why: &str) -> Refusal {
     Refusal::of(Code::TargetUnsupported, why)
 }
@@ -297,30 +308,4 @@ fn read_column(row: Row) -> Result<(Column, bool), DatabaseError> {
     column.is_auto_increment = extra.contains("AUTO_INCREMENT");
     let key: String = cells.next()?;
     Ok((column, key == "PRI"))
-}
-
-/// MariaDB's JSON is a text with a constraint.
-fn mark_json_texts(
-    session: &mut Session,
-    base: &(String, String),
-    is_view: bool,
-    columns: &mut [Column],
-) -> Result<(), DatabaseError> {
-    const QUERY: &str = "SELECT CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS
-        WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ?";
-    if columns.iter().all(|column| column.data_type != "longtext") {
-        return Ok(());
-    }
-    let clauses: Vec<(String,)> = session.all(QUERY, (&base.0, &base.1))?;
-    let is_json = |(clause,): &(String,)| clause.starts_with("json_valid(");
-    for column in columns.iter_mut() {
-        // Behind a view it may have another name: nobody can tell a JSON from a text.
-        if is_view && column.data_type == "longtext" && clauses.iter().any(is_json) {
-            column.data_type = "longtext or json".to_owned();
-        }
-        let clause = format!("json_valid(`{}`)", column.name);
-        column.is_json_text =
-            column.data_type == "longtext" && clauses.iter().any(|(c,)| *c == clause);
-    }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 use synapsor_core::refusal::{Code, Refusal};
 
 use super::Unfit;
+use super::tokens::{Token, tokens};
 use crate::database::Session;
 
 /// Views over views over views.
@@ -77,82 +78,6 @@ fn only_table(definition: &str) -> Option<(String, String)> {
         .iter()
         .all(|token| !token.is_word("from"));
     (is_over && is_alone).then_some((schema, table))
-}
-
-/// A part of SQL text.
-#[derive(Debug, PartialEq)]
-enum Token {
-    /// A bare word, in lower case.
-    Word(String),
-    /// A name in backticks.
-    Name(String),
-    /// A text in quotes.
-    Text,
-    /// Any other character.
-    Sign(char),
-}
-
-impl Token {
-    fn is_word(&self, word: &str) -> bool {
-        matches!(self, Token::Word(own) if own == word)
-    }
-
-    fn is_sign(&self, sign: char) -> bool {
-        *self == Token::Sign(sign)
-    }
-
-    fn name(&self) -> Option<String> {
-        match self {
-            Token::Name(name) => Some(name.clone()),
-            _ => None,
-        }
-    }
-}
-
-fn tokens(sql: &str) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let mut chars = sql.chars().peekable();
-    while let Some(c) = chars.next() {
-        let token = match c {
-            '`' => Token::Name(quoted(&mut chars, '`', false)),
-            '\'' | '"' => {
-                quoted(&mut chars, c, true);
-                Token::Text
-            }
-            c if c.is_alphanumeric() || c == '_' => {
-                let mut word = c.to_lowercase().to_string();
-                while let Some(c) = chars.next_if(|c| c.is_alphanumeric() || *c == '_') {
-                    word.extend(c.to_lowercase());
-                }
-                Token::Word(word)
-            }
-            c if c.is_whitespace() => continue,
-            c => Token::Sign(c),
-        };
-        tokens.push(token);
-    }
-    tokens
-}
-
-/// What stands up to the closing quote, which is doubled where it belongs to the text.
-fn quoted(
-    chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
-    quote: char,
-    has_escapes: bool,
-) -> String {
-    let mut text = String::new();
-    while let Some(c) = chars.next() {
-        if c == '\\' && has_escapes {
-            text.extend(chars.next());
-        } else if c != quote {
-            text.push(c);
-        } else if chars.next_if_eq(&quote).is_some() {
-            text.push(quote);
-        } else {
-            break;
-        }
-    }
-    text
 }
 
 #[cfg(test)]
