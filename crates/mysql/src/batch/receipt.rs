@@ -185,7 +185,7 @@ impl Batch<'_> {
     }
 
     /// The ledger refused an outcome: code on the target's table can have spoilt the session for it. Another session records that it
-    /// failed; when that is refused too, only this proposal is passed by.
+    /// failed; when that is refused too, only this proposal is passed by, unless it is the server's own trouble (it is read-only).
     fn record_trouble(
         &mut self,
         source_id: &str,
@@ -200,7 +200,7 @@ impl Batch<'_> {
         let decision = Decision::failed(of_lost_connection(&trouble));
         let row = self.row(source_id, subject, before, decision);
         match self.record(before, row) {
-            Err(error) if refused_by_ledger(&error).is_some() => {
+            Err(error) if refused_by_ledger(&error).is_some_and(|e| !e.is_transient()) => {
                 self.session = None;
                 Ok(Receipt::Unrecorded(error.to_string()))
             }

@@ -4,7 +4,7 @@ use simulated_control_plane::{Endpoint, Fault, Rule};
 use synapsor_mysql_testbed::{Flavor, Proxy};
 
 use crate::agreement::Deed;
-use crate::program::{PATIENCE, Running};
+use crate::program::{Ended, PATIENCE, Running};
 use crate::stage::Stage;
 use crate::steps::{self, COMMIT, Step, poll_held_at, wait_until_held};
 use crate::victims::victim;
@@ -17,24 +17,28 @@ on_both! {
     a_program_killed_again_and_again_under_load_applies_each_insert_once
     what_a_dead_program_s_session_still_holds_is_left_alone_and_nothing_else
     a_server_killed_at_any_step_has_made_the_change_with_its_receipt_or_neither
-    a_server_killed_again_and_again_under_load_applies_each_insert_once
-    an_orderly_shutdown_under_load_loses_nothing_and_nobody_has_to_be_called
+    a_server_that_is_killed_and_shut_down_under_load_loses_nothing_and_nobody_has_to_be_called
+}
+
+/// What was on its way when the program was killed.
+fn arrives_or_does_not(proxy: &Proxy, arrives: bool) {
+    if arrives {
+        proxy.thaw();
+    } else {
+        proxy.cut_now();
+    }
 }
 
 fn a_program_killed_at_any_step_of_a_transaction_leaves_nothing_half_done(flavor: Flavor) {
     let (stage, proxy) = Stage::new(flavor).with_effects().behind_a_proxy();
     let mut applied = Vec::new();
     for (n, deed) in (0..).zip(Deed::ALL) {
-        for (step, ticket) in steps::of_applying(&stage, deed).iter().zip(1..) {
-            let ticket = deed.ticket(ticket + 20 * n);
+        for (step, number) in steps::of_applying(&stage, deed).iter().zip(1..) {
+            let ticket = deed.ticket(number + 20 * n);
             stage.approve(stage.propose(deed, ticket));
             poll_held_at(&stage, &proxy, step).kill();
-            // What was on its way gets there, or does not.
-            if ticket % 2 == 0 {
-                proxy.thaw();
-            } else {
-                proxy.cut_now();
-            }
+            // Before a statement and after it, and not always alike.
+            arrives_or_does_not(&proxy, (number + n) % 2 == 0);
             let polled = stage.poll();
             assert_eq!(polled.code, Some(0), "{deed:?}, {step:?}: {polled:?}");
             applied.push(deed.id(ticket));
@@ -57,11 +61,7 @@ fn a_program_killed_while_it_tries_again_leaves_nothing_half_done(flavor: Flavor
         let status = stage.ledger_column(&Deed::Close.id(ticket), "status");
         assert_eq!(status.as_deref(), Some("retrying"));
         poll_held_at(&stage, &proxy, step).kill();
-        if ticket % 2 == 0 {
-            proxy.thaw();
-        } else {
-            proxy.cut_now();
-        }
+        arrives_or_does_not(&proxy, ticket % 4 < 2);
         assert_eq!(stage.poll().code, Some(0), "{step:?}");
         applied.push(Deed::Close.id(ticket));
         stage.assert_applied_once(&applied);
@@ -123,19 +123,18 @@ fn a_program_killed_while_it_marks_a_report_reports_once_more(flavor: Flavor) {
 }
 
 fn a_program_killed_again_and_again_under_load_applies_each_insert_once(flavor: Flavor) {
-    const KILLS: i64 = 5;
-    const COUNT: i64 = 300;
+    const TICKETS: std::ops::Range<i64> = 1_000..1_300;
     let stage = Stage::new(flavor).with_effects();
-    stage.approve_opening(1_000..1_000 + COUNT);
-    for kill in 0..KILLS {
+    stage.approve_opening(TICKETS);
+    for kill in 0..5 {
         let mut program = stage.start_with(&["--batch-size", "20"]);
-        stage.wait_for_effects(COUNT * (2 * kill + 1) / (2 * KILLS));
+        stage.wait_for_effects(30 + 50 * kill);
         program.kill();
         stage.wait_until_alone();
         stage.assert_no_lie();
     }
     assert_eq!(stage.poll().code, Some(0));
-    stage.assert_applied_once((1_000..1_000 + COUNT).map(|n| Deed::Open.id(n)));
+    stage.assert_applied_once(TICKETS.map(|n| Deed::Open.id(n)));
 }
 
 /// The program's machine is gone, and the server does not know: its session stays, with all it has locked.
@@ -149,7 +148,7 @@ fn what_a_dead_program_s_session_still_holds_is_left_alone_and_nothing_else(flav
         poll_held_at(&stage, &proxy, &Step::Before(COMMIT.to_owned())).kill();
         stage.approve(stage.close(ticket + 1));
         let mut beside = stage.program(&["poll-once", "--lock-timeout", "1s"]);
-        let polled = crate::program::Ended::of(beside.env("SYNAPSOR_DATABASE_URL", &direct));
+        let polled = Ended::of(beside.env("SYNAPSOR_DATABASE_URL", &direct));
         assert_eq!(polled.code, Some(0), "{polled:?}");
         let held = polled.result(&Deed::Close.id(ticket));
         assert_eq!(
@@ -158,11 +157,7 @@ fn what_a_dead_program_s_session_still_holds_is_left_alone_and_nothing_else(flav
         );
         applied.push(Deed::Close.id(ticket + 1));
         stage.assert_applied_once(&applied);
-        if arrives {
-            proxy.thaw();
-        } else {
-            proxy.cut_now();
-        }
+        arrives_or_does_not(&proxy, arrives);
         assert_eq!(stage.poll().code, Some(0));
         applied.push(Deed::Close.id(ticket));
         stage.assert_applied_once(&applied);
@@ -204,32 +199,20 @@ fn a_server_killed_at_any_step_has_made_the_change_with_its_receipt_or_neither(f
     }
 }
 
-fn a_server_killed_again_and_again_under_load_applies_each_insert_once(flavor: Flavor) {
-    const COUNT: i64 = 200;
+fn a_server_that_is_killed_and_shut_down_under_load_loses_nothing_and_nobody_has_to_be_called(
+    flavor: Flavor,
+) {
+    const TICKETS: std::ops::Range<i64> = 1_000..1_200;
     let mut server = victim(flavor);
     let stage = Stage::on(&server).with_effects();
-    stage.approve_opening(1_000..1_000 + COUNT);
+    stage.approve_opening(TICKETS);
     let mut program = stage.start_with(&["--batch-size", "20"]);
-    for kill in 0..2 {
-        stage.wait_for_effects(COUNT * (2 * kill + 1) / 4);
-        server.kill();
-        server.start_again();
-    }
-    stage.wait_for_reports(COUNT as usize);
-    assert!(program.is_running());
-    assert_eq!(program.terminate().0, Some(0));
-    stage.assert_applied_once((1_000..1_000 + COUNT).map(|n| Deed::Open.id(n)));
-}
-
-fn an_orderly_shutdown_under_load_loses_nothing_and_nobody_has_to_be_called(flavor: Flavor) {
-    const COUNT: i64 = 100;
-    let mut server = victim(flavor);
-    let stage = Stage::on(&server).with_effects();
-    stage.approve_opening(1_000..1_000 + COUNT);
-    let mut program = stage.start_with(&["--batch-size", "20"]);
-    stage.wait_for_effects(COUNT / 3);
+    stage.wait_for_effects(50);
+    server.kill();
+    server.start_again();
+    stage.wait_for_effects(120);
     server.restart();
-    stage.wait_for_reports(COUNT as usize);
+    stage.wait_for_reports(TICKETS.count());
     assert_eq!(program.terminate().0, Some(0));
-    stage.assert_applied_once((1_000..1_000 + COUNT).map(|n| Deed::Open.id(n)));
+    stage.assert_applied_once(TICKETS.map(|n| Deed::Open.id(n)));
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::Value;
-use simulated_control_plane::{Options, Simulator, Source, Status};
+use simulated_control_plane::{Options, Simulator, Status};
 use synapsor_mysql_testbed::{Flavor, Server, Shop, shared, wait_for};
 use synapsor_testbed::Proposal;
 

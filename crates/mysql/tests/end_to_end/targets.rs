@@ -313,7 +313,7 @@ fn a_table_without_a_primary_key_needs_a_key_that_finds_one_row(flavor: Flavor) 
     assert_eq!(polled.outcome("two"), "WRITEBACK_MULTI_ROW_BLOCKED");
     assert_eq!(
         polled.outcome("tenant"),
-        "WRITEBACK_TARGET_UNSUPPORTED: without a primary key, nobody can tell whose the inserted row is"
+        "WRITEBACK_TARGET_UNSUPPORTED: without its primary key, nobody can tell whose the inserted row is"
     );
     let said = "SELECT group_concat(coalesce(said, 'null') ORDER BY said) FROM heap";
     assert_eq!(stage.value(said).as_deref(), Some("null,one,other,x,x"));

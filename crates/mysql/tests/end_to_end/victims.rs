@@ -1,5 +1,6 @@
 //! Servers that tests kill, freeze and reconfigure, one test at a time.
 
+use std::fmt::Display;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use synapsor_mysql_testbed::{Flavor, Server};
@@ -15,4 +16,30 @@ pub fn victim(flavor: Flavor) -> MutexGuard<'static, Server> {
         Flavor::MySql => &MYSQL,
     };
     server.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A variable of a server that has another value until this is dropped.
+pub struct Changed<'a> {
+    server: &'a Server,
+    name: &'static str,
+    before: String,
+}
+
+impl<'a> Changed<'a> {
+    /// Sets it, for sessions that begin later.
+    pub fn set(server: &'a Server, name: &'static str, value: impl Display) -> Self {
+        let before = server.query_value(&format!("SELECT @@global.{name}"));
+        server.set_global(name, value);
+        Changed {
+            server,
+            name,
+            before,
+        }
+    }
+}
+
+impl Drop for Changed<'_> {
+    fn drop(&mut self) {
+        self.server.set_global(self.name, &self.before);
+    }
 }

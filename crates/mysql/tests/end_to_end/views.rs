@@ -22,7 +22,7 @@ const VIEWS: &str = "
     CREATE VIEW shown AS SELECT id AS no, tenant AS owner, state, version, twice, version + 1 AS next FROM base WHERE state <> 'gone';
     CREATE VIEW of_view AS SELECT * FROM shown WHERE owner = 'acme';
     CREATE VIEW checked AS SELECT * FROM base WHERE state <> 'gone' WITH CHECK OPTION;
-    CREATE VIEW checked_view AS SELECT * FROM checked WITH LOCAL CHECK OPTION";
+    CREATE VIEW checked_view AS SELECT * FROM checked WITH CASCADED CHECK OPTION";
 
 fn rows(stage: &Stage) -> String {
     let rows = "SELECT group_concat(concat_ws(':', id, tenant, state) ORDER BY id) FROM base";
@@ -124,7 +124,7 @@ fn what_a_view_does_not_let_through_fails(flavor: Flavor) {
     assert!(
         polled
             .outcome("whose")
-            .starts_with("WRITEBACK_TARGET_UNSUPPORTED: without a primary key")
+            .starts_with("WRITEBACK_TARGET_UNSUPPORTED: without its primary key")
     );
     assert_eq!(
         polled.outcome("expression"),

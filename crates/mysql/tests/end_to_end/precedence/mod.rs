@@ -1,6 +1,7 @@
 //! A flag before the environment before the TOML file, for every setting; seen by what the program does, not by what it says.
 
-mod probes;
+mod look;
+mod table;
 
 use std::fs;
 use std::path::Path;
@@ -134,38 +135,38 @@ fn check(settings: fn(&Path) -> Vec<Setting>) {
 
 #[test]
 fn what_the_control_plane_is_told_comes_from_the_flag_the_environment_and_the_file_in_this_order() {
-    check(probes::control_plane);
+    check(table::control_plane);
 }
 
 #[test]
 fn limits_come_from_the_flag_the_environment_and_the_file_in_this_order() {
-    check(probes::limits);
+    check(table::limits);
 }
 
 #[test]
 fn the_database_and_its_files_come_from_the_flag_the_environment_and_the_file_in_this_order() {
-    check(probes::database);
+    check(table::database);
 }
 
 #[test]
 fn the_pace_comes_from_the_flag_the_environment_and_the_file_in_this_order() {
-    check(probes::pace);
+    check(table::pace);
 }
 
 #[test]
 fn guards_come_from_the_flag_the_environment_and_the_file_in_this_order() {
-    check(probes::guards);
+    check(table::guards);
 }
 
 #[test]
 fn every_setting_of_the_help_is_tried() {
     let home = tempfile::tempdir().unwrap();
     let groups = [
-        probes::control_plane,
-        probes::limits,
-        probes::database,
-        probes::pace,
-        probes::guards,
+        table::control_plane,
+        table::limits,
+        table::database,
+        table::pace,
+        table::guards,
     ];
     let mut tried: Vec<_> = groups
         .iter()
