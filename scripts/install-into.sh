@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Builds the extension as in development and installs it:  scripts/install-into.sh PG_CONFIG
+# Builds the extension as in development and installs it:  scripts/install-into.sh PG_CONFIG [FEATURE...]
 # For tests and demo, whose caller holds the server's lock; scripts/install.sh is for people's own servers.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-pg_config=${1:?usage: scripts/install-into.sh PG_CONFIG}
-"$SYNAPSOR_CACHE/tools/bin/cargo-pgrx" pgrx install --no-default-features --features "pg$(major_of "$pg_config")" --pg-config "$pg_config"
+pg_config=${1:?usage: scripts/install-into.sh PG_CONFIG [FEATURE...]}
+shift
+features="pg$(major_of "$pg_config") $*"
+"$SYNAPSOR_CACHE/tools/bin/cargo-pgrx" pgrx install --no-default-features --features "$features" --pg-config "$pg_config"

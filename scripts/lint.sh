@@ -11,7 +11,7 @@ scripts/setup.sh "$@"
 step "Format" cargo fmt --all --check
 for major in "$@"; do
     step "Lints (PostgreSQL $major)" cargo clippy --workspace --all-targets \
-        --no-default-features --features "pg$major" -- -D warnings
+        --no-default-features --features "pg$major crash_points" -- -D warnings
 done
 # `--examples` for the same reason as in env.sh.
 export RUSTDOCFLAGS="-D warnings"

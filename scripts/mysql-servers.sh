@@ -47,3 +47,12 @@ use_mysql_servers() {
         export "SYNAPSOR_${server^^}=${own:-$(mysql_tree "$server")}"
     done
 }
+
+# build_armed_program: builds the companion program with crash points, apart from the one without, and names it to the campaign.
+build_armed_program() {
+    local target=${CARGO_TARGET_DIR:-$PWD/target}
+    cargo build -p synapsor-writeback-mysql --features crash_points
+    mkdir -p "$target/armed"
+    cp "$target/debug/synapsor-writeback-mysql" "$target/armed/"
+    export SYNAPSOR_MYSQL_PROGRAM="$target/armed/synapsor-writeback-mysql"
+}

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The tests that need a server, for one major version:  scripts/test-server.sh MAJOR
 # First the tests that run inside a backend (#[pg_test]), then the end-to-end tests in tests/, which start clusters of
-# their own. Both install into the server's tree, so only one run at a time may use it.
+# their own, then a short crash campaign on a build with crash points. All install into the server's tree, so only one run
+# at a time may use it.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -37,6 +38,12 @@ end_to_end_tests() {
     SYNAPSOR_PG_CONFIG="$pg_config" cargo test --no-fail-fast --test '*' --no-default-features --features "pg$major"
 }
 
+crash_campaign() {
+    scripts/install-into.sh "$pg_config" crash_points
+    SYNAPSOR_PG_CONFIG="$pg_config" cargo test -p synapsor-campaign --test postgres
+}
+
 step "Tests inside PostgreSQL $major" backend_tests
 step "Installation into PostgreSQL $major" scripts/install-into.sh "$pg_config"
 step "End-to-end tests with PostgreSQL $major" end_to_end_tests
+step "Crash campaign with PostgreSQL $major" crash_campaign

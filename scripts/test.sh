@@ -54,7 +54,8 @@ step "Setup" scripts/setup.sh "$@" mariadb mysql
 others=", $(mysql_version mariadb), $(mysql_version mysql)"
 scripts/lint.sh "$@"
 step "Tests without a server" counted cargo test --no-fail-fast --workspace \
-    --exclude synapsor_writeback --exclude synapsor-mysql-testbed --exclude synapsor-writeback-mysql
+    --exclude synapsor_writeback --exclude synapsor-mysql-testbed --exclude synapsor-writeback-mysql --exclude synapsor-campaign
+step "Tests of the crash campaign's checker" counted cargo test -p synapsor-campaign --bins
 counted scripts/test-mysql.sh
 for major in "$@"; do
     counted scripts/test-server.sh "$major"

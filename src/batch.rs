@@ -11,11 +11,13 @@ use synapsor_core::listed::Listed;
 use synapsor_core::outcome::Status;
 use synapsor_core::refusal::Code;
 use synapsor_core::results;
+use synapsor_crash_points::{Defect, Point};
 
 use crate::apply::{Applier, Decision, Failure};
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
 use crate::log;
+use crate::pg::crash_point;
 
 /// What a result says of an element that was not come to.
 const NOT_TRIED: &str =
@@ -73,7 +75,12 @@ impl<'a> Batch<'a> {
             .filter_map(|e| key(e))
             .map(str::to_owned)
             .collect();
-        let known = ledger.look_up(&keys)?;
+        crash_point::reach(Point::BeforeClaim);
+        let known = match synapsor_crash_points::is_on(Defect::NoLedgerClaim) {
+            false => ledger.look_up(&keys)?,
+            true => HashMap::new(),
+        };
+        crash_point::reach(Point::AfterClaim);
         let mut batch = Batch {
             ledger,
             applier,
@@ -122,8 +129,7 @@ impl<'a> Batch<'a> {
         let owes_reports =
             self.rows.iter().any(|row| row.status.is_final()) || !self.again.is_empty();
         if !self.applier.dry_run {
-            self.ledger.record(&self.rows)?;
-            self.ledger.report_again(&self.again)?;
+            self.record()?;
         }
         let failed = self.rows.iter().filter(|row| row.status == Status::Failed);
         let failed = failed
@@ -141,6 +147,16 @@ impl<'a> Batch<'a> {
             left,
             owes_reports: owes_reports && !self.applier.dry_run,
         })
+    }
+
+    fn record(&self) -> Result<(), ExtensionError> {
+        if !self.rows.is_empty() {
+            crash_point::reach(Point::BeforeLedger);
+            self.ledger.record(&self.rows)?;
+            crash_point::reach(Point::AfterLedger);
+            crash_point::watch_commit();
+        }
+        self.ledger.report_again(&self.again)
     }
 
     fn decide(&mut self, element: &Listed) -> Value {

@@ -13,9 +13,10 @@ use synapsor_core::control_plane::{
     SourceResolver, deliver,
 };
 use synapsor_core::report::Report;
+use synapsor_crash_points::Point;
 
 use crate::error::ExtensionError;
-use crate::pg::off_thread;
+use crate::pg::{crash_point, off_thread};
 
 /// The environment variable of the server that holds the key where no file is set.
 const KEY_VARIABLE: &str = "SYNAPSOR_API_KEY";
@@ -79,6 +80,7 @@ impl ControlPlane {
             .as_ref()
             .map(|kept| kept.sources.clone())
             .unwrap_or_default();
+        crash_point::reach(Point::BeforeFetch);
         let (fetched, sources) = off_thread::run(move |_| {
             let fetched = this
                 .client
@@ -88,6 +90,7 @@ impl ControlPlane {
         if let Some(kept) = kept().as_mut() {
             kept.sources = sources;
         }
+        crash_point::reach(Point::AfterFetch);
         fetched.map_err(|error| match error {
             SourceError::ControlPlane(error) => ExtensionError::ControlPlane(error),
             other => ExtensionError::Source(other),

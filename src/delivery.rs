@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use synapsor_core::outbox::{Mark, Owed, Sent, Tally, Which};
+use synapsor_crash_points::Point;
 
 use crate::control_plane::ControlPlane;
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
 use crate::log;
 use crate::pg::transactions::{Transactions, reading_within, within};
-use crate::pg::{durable, latch};
+use crate::pg::{crash_point, durable, latch};
 
 /// Reports taken at a time.
 const ROUND: usize = 500;
@@ -37,7 +38,11 @@ pub fn deliver(
         let mark = |(n, answer): (usize, _)| owed[n].mark(answer, fastrand::f64());
         let marks: Vec<_> = answers.into_iter().map(mark).collect();
         count(&marks, &owed, &mut tally);
-        within(transactions, || Ledger::open()?.mark(&marks))?;
+        within(transactions, || {
+            crash_point::reach(Point::BeforeMark);
+            Ledger::open()?.mark(&marks)
+        })?;
+        crash_point::reach(Point::AfterMark);
         if unsent > 0 {
             tally.leave(unsent);
             return Ok(tally);

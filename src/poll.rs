@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use synapsor_core::control_plane::Fetched;
 use synapsor_core::judgement::Retry;
 use synapsor_core::outbox::{Tally, Which};
+use synapsor_crash_points::Defect;
 
 use crate::apply::watch::Unwatched;
 use crate::apply::{Applier, ApplyRole};
@@ -69,6 +70,9 @@ pub fn poll_once(dry_run: Option<bool>) -> Result<Value, ExtensionError> {
         watch: &Unwatched,
     };
     let done = apply(&ledger, &applier, &fetched)?;
+    if synapsor_crash_points::is_on(Defect::ReportBeforeCommit) {
+        delivery::deliver(&control_plane, Which::All, &CallersTransaction)?;
+    }
     if done.owes_reports {
         one_shot::start_after_commit(&settings.control_plane, ledger);
     }

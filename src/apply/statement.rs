@@ -5,13 +5,14 @@ use std::cell::RefCell;
 use synapsor_core::builder::{EXPECTED_ROW_COUNT, Operation, Param, Role, Statement};
 use synapsor_core::outcome::ConflictReason;
 use synapsor_core::refusal::{Code, Refusal};
+use synapsor_crash_points::Point;
 
 use super::cascade::Watch;
 use super::failure::Failure;
 use super::target::Target;
 use crate::pg::relation::Relation;
 use crate::pg::spi::{Argument, Connection, Executed, Plan};
-use crate::pg::{triggers, types};
+use crate::pg::{crash_point, triggers, types};
 use crate::settings::ApplySettings;
 
 /// Why a statement changed nothing.
@@ -37,6 +38,7 @@ pub fn execute(
     settings: &ApplySettings,
     column_at_work: &RefCell<Option<String>>,
 ) -> Result<Option<bool>, NotApplied> {
+    crash_point::reach(Point::BeforeStatement);
     let spi = Connection::open();
     let target = Target::open(statement)?;
     let values = Values::bind(&target, &statement.params, column_at_work)?;
@@ -68,6 +70,7 @@ pub fn execute(
     if let Some(watch) = watch {
         watch.require_no_spread(statement, own_changes)?;
     }
+    crash_point::reach(Point::AfterStatement);
     Ok(advanced)
 }
 

@@ -3,6 +3,7 @@
 use synapsor_core::outbox::{Mark, Owed, Sent, Which};
 use synapsor_core::outcome::Status;
 use synapsor_core::report::Report;
+use synapsor_crash_points::Defect;
 
 use super::Ledger;
 use crate::error::ExtensionError;
@@ -48,7 +49,8 @@ impl Ledger {
                     .get::<String>(10)?
                     .and_then(|text| text.parse().ok())
                     .unwrap_or(0);
-                if xact::is_own_write(xmin.into()) {
+                let reports_early = synapsor_crash_points::is_on(Defect::ReportBeforeCommit);
+                if xact::is_own_write(xmin.into()) && !reports_early {
                     continue;
                 }
                 let status: String = row.get(4)?.unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Writing decisions down, a batch in one statement.
 
 use synapsor_core::ledger::{Again, Row};
+use synapsor_crash_points::Defect;
 
 use super::Ledger;
 use crate::error::ExtensionError;
@@ -78,7 +79,7 @@ impl Ledger {
                 .into(),
         ];
         let written = self.as_owner(|spi| Ok(spi.update(STATEMENT, None, &arguments)?.len()))?;
-        if written == rows.len() {
+        if written == rows.len() || synapsor_crash_points::is_on(Defect::NoLedgerClaim) {
             Ok(())
         } else {
             Err(ExtensionError::LedgerChanged)

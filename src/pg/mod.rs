@@ -3,6 +3,7 @@
 
 pub mod background;
 pub mod clock;
+pub mod crash_point;
 pub mod databases;
 pub mod dsm;
 pub mod durable;

@@ -9,6 +9,7 @@ use std::ptr;
 use pgrx::PgTryBuilder;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::CaughtError;
+use synapsor_crash_points::Defect;
 
 use super::error::{Capture, PgError};
 
@@ -45,7 +46,11 @@ pub fn run<T>(
         }
         Err(cause) => {
             let error = PgError::of(&cause, details);
-            subtransaction.roll_back();
+            if synapsor_crash_points::is_on(Defect::CatchWithoutSubtransaction) {
+                subtransaction.release();
+            } else {
+                subtransaction.roll_back();
+            }
             let is_bug = matches!(cause, CaughtError::RustPanic { .. });
             if is_bug || error.is_cancel() && !is_our_time_limit(&error) {
                 cause.rethrow();

@@ -6,7 +6,8 @@
 //! approved             a poll's beginning: our source, its approved proposals
 //! listing, delivery    many calls: all pages of a list, many reports at once
 //! settings             the operator's settings for all this
-//! client, exchange     one call: request, deadline, size cap, verdict
+//! client, exchange     one call: request, deadline, size cap
+//! verdict              what to make of what came back
 //! base_url, tls, dns   how the server is reached
 //! error, diagnosis     what went wrong, without a secret in it (redact)
 //! ```
@@ -33,6 +34,7 @@ mod source_requests;
 mod source_resolver;
 mod sources;
 mod tls;
+mod verdict;
 
 pub use approved::{Fetched, OurSource};
 pub use base_url::{BaseUrl, BaseUrlError};
@@ -45,5 +47,7 @@ pub use settings::ControlPlaneSettings;
 pub use source_requests::{ImportedTable, NewSource, Scope, Secret};
 pub use source_resolver::SourceResolver;
 pub use sources::{Source, SourceError};
+pub use verdict::Received;
 
 pub use reqwest::Method;
+pub use reqwest::header::HeaderMap;

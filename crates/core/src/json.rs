@@ -13,6 +13,10 @@ use serde_json::value::RawValue;
 /// Levels of nesting that a value may have.
 pub const MAX_DEPTH: usize = 128;
 
+/// Columns that an object may name: as many as a table can have (MySQL's limit; that of Postgres is lower). What is
+/// checked column by column then takes no time to speak of, however long a list a server makes up.
+pub const MAX_COLUMNS: usize = 4096;
+
 /// What a JSON text is, told from its first character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -120,9 +124,13 @@ impl Columns {
         self.0.is_empty()
     }
 
-    /// Reads a JSON object; `None` for anything else, for a repeated key and for a value nested too deeply.
+    /// Reads a JSON object; `None` for anything else, for a repeated key, for a value nested too deeply and for more
+    /// than [`MAX_COLUMNS`].
     pub fn parse(text: &str) -> Option<Self> {
         let members = Members::parse(text)?;
+        if members.0.len() > MAX_COLUMNS {
+            return None;
+        }
         members
             .0
             .into_iter()
@@ -267,6 +275,16 @@ mod tests {
         assert!(Columns::parse(&nested(MAX_DEPTH)).is_some());
         assert!(Columns::parse(&nested(MAX_DEPTH + 1)).is_none());
         assert!(Columns::parse(&nested(100_000)).is_none());
+    }
+
+    #[test]
+    fn more_columns_than_a_table_can_have_are_refused() {
+        let columns = |count: usize| {
+            let members: Vec<_> = (0..count).map(|n| format!("\"c{n}\":1")).collect();
+            Columns::parse(&format!("{{{}}}", members.join(",")))
+        };
+        assert!(columns(MAX_COLUMNS).is_some());
+        assert!(columns(MAX_COLUMNS + 1).is_none());
     }
 
     #[test]

@@ -110,9 +110,7 @@ impl Glance {
             let value = json::string(text);
             match *field {
                 "status" => value.as_deref() != Some("approved"),
-                "source_kind" => value
-                    .as_deref()
-                    .is_some_and(|kind| !kind.is_empty() && kind != ours.kind),
+                "source_kind" => value.as_deref().is_some_and(|kind| kind != ours.kind),
                 _ => ours
                     .source_id
                     .as_deref()
@@ -141,6 +139,8 @@ impl Glance {
         match key {
             b"proposal_id" => self.proposal_id = id(),
             b"idempotency_key" => self.idempotency_key = id(),
+            // The empty name counts as absent, as it does in the proposal.
+            b"source_kind" if json::string(raw.get()).as_deref() == Some("") => {}
             b"source_kind" => self.ownership.push(("source_kind", raw.get().to_owned())),
             b"source_id" => self.ownership.push(("source_id", raw.get().to_owned())),
             b"status" => self.ownership.push(("status", raw.get().to_owned())),
@@ -322,13 +322,22 @@ mod tests {
             source_id: None,
         };
         let read = |text: &str| Listed::read(serde_json::from_str(text).unwrap(), &ours, true);
-        assert!(matches!(
-            read(r#"{"proposal_id":"p"}"#),
-            Listed::NotOurs {
-                field: "source_kind",
-                ..
-            }
-        ));
+        for text in [
+            r#"{"proposal_id":"p"}"#,
+            r#"{"proposal_id":"p","source_kind":""}"#,
+            r#"{"proposal_id":"p","source_kind":null}"#,
+        ] {
+            assert!(
+                matches!(
+                    read(text),
+                    Listed::NotOurs {
+                        field: "source_kind",
+                        ..
+                    }
+                ),
+                "{text}"
+            );
+        }
         assert!(matches!(
             read(r#"{"proposal_id":"p","source_kind":"mysql"}"#),
             Listed::Proposal(_)

@@ -1,8 +1,9 @@
 //! A proposal as the control plane lists it (contract section 3), its fields checked for their JSON types.
 
 use serde_json::value::RawValue;
+use synapsor_crash_points::Defect;
 
-use crate::json::{self, Columns, Json, Kind, Members};
+use crate::json::{self, Columns, Json, Kind, MAX_COLUMNS, Members};
 use crate::refusal::{Code, Refusal};
 
 /// The longest id or idempotency key, in bytes, that we keep and send.
@@ -105,6 +106,9 @@ impl Proposal {
 
     /// The value that the conflict guard expects, where there is one: `conflict` has the conflict column's key.
     pub fn conflict_guard(&self) -> Option<(&str, &Json)> {
+        if synapsor_crash_points::is_on(Defect::NoConflictGuard) {
+            return None;
+        }
         let column = self.conflict_column.as_deref()?;
         self.conflict.get(column).map(|value| (column, value))
     }
@@ -141,7 +145,10 @@ fn columns_field(field: &str, raw: &RawValue) -> Result<Columns, Refusal> {
 }
 
 fn names_field(field: &str, raw: &RawValue) -> Result<Vec<String>, Refusal> {
-    serde_json::from_str(raw.get()).map_err(|_| invalid(field))
+    let names: Vec<String> = serde_json::from_str(raw.get()).map_err(|_| invalid(field))?;
+    (names.len() <= MAX_COLUMNS)
+        .then_some(names)
+        .ok_or_else(|| invalid(field))
 }
 
 #[cfg(test)]
@@ -211,6 +218,20 @@ mod tests {
         assert_eq!(
             names,
             [("proposal_hash", "\"h\""), ("later", "{\"n\":1e400}")]
+        );
+    }
+
+    #[test]
+    fn more_columns_than_a_table_can_have_are_invalid() {
+        let names = vec!["\"c\""; MAX_COLUMNS + 1].join(",");
+        assert_eq!(
+            error(&format!("{{\"allowed_columns\":[{names}]}}")),
+            "WRITEBACK_PROPOSAL_INVALID: allowed_columns"
+        );
+        let members: Vec<_> = (0..=MAX_COLUMNS).map(|n| format!("\"c{n}\":1")).collect();
+        assert_eq!(
+            error(&format!("{{\"changes\":{{{}}}}}", members.join(","))),
+            "WRITEBACK_PROPOSAL_INVALID: changes"
         );
     }
 

@@ -57,7 +57,11 @@ impl Address {
         opened.unwrap_or_else(|error| panic!("can't connect to {} as root: {error}", self.flavor))
     }
 
-    pub(crate) fn try_root(&self, database: Option<&str>) -> mysql::Result<Conn> {
+    /// The same, where the server may be down.
+    ///
+    /// # Errors
+    /// Nobody answers.
+    pub fn try_root(&self, database: Option<&str>) -> mysql::Result<Conn> {
         let options = OptsBuilder::new()
             .socket(self.socket.to_str())
             .user(Some("root"))

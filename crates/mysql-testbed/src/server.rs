@@ -112,6 +112,23 @@ impl Server {
         self.start_again();
     }
 
+    /// Waits until the server has ended, which somebody else has told it to.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn wait_for_end(&mut self) {
+        let ended = within(PATIENCE, || self.has_ended());
+        assert!(ended, "the server does not stop:\n{}", self.log());
+    }
+
+    /// Starts the server again where it has ended, by whatever cause.
+    pub fn revive(&mut self) {
+        if self.has_ended() {
+            self.process = None;
+            self.start_again();
+        }
+    }
+
     fn try_start(&mut self) -> bool {
         self.process = Some(self.spawn());
         let address = self.address.clone();

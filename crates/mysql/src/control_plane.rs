@@ -9,6 +9,7 @@ use synapsor_core::control_plane::{
     Acceptance, Client, ControlPlaneError, ControlPlaneSettings, Fetched, SourceResolver, deliver,
 };
 use synapsor_core::report::Report;
+use synapsor_crash_points::Point;
 
 use crate::error::Error;
 use crate::settings::API_KEY;
@@ -75,9 +76,12 @@ impl ControlPlane {
     pub fn fetch(&mut self, max_proposals: usize) -> Result<Fetched, Error> {
         let ours = self.settings.our_source(KIND);
         let ours = ours.ok_or(Error::SourceNotConfigured)?;
+        // No session of the database has a part in it that could raise an error.
+        let _ = synapsor_crash_points::reach(Point::BeforeFetch);
         let fetched = self
             .client
             .fetch_approved(&self.key, &ours, &mut self.names, max_proposals);
+        let _ = synapsor_crash_points::reach(Point::AfterFetch);
         Ok(fetched?)
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use synapsor_core::outbox::{Mark, Owed, Sent, Tally, Which};
+use synapsor_crash_points::Point;
 
 use crate::batch::Batch;
 use crate::control_plane::ControlPlane;
@@ -98,9 +99,11 @@ impl Delivery<'_> {
                 tally.count(mark);
                 self.tell_rejection(mark, &owed);
             }
-            let marked = batch
-                .session()
-                .and_then(|session| Ok(self.ledger.mark(session, &marks)?));
+            let marked = batch.session().and_then(|session| {
+                session.reach(Point::BeforeMark)?;
+                self.ledger.mark(session, &marks)?;
+                Ok(session.reach(Point::AfterMark)?)
+            });
             batch.after(marked)?;
             if unsent > 0 {
                 tally.leave(unsent);

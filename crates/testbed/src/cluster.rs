@@ -180,6 +180,30 @@ impl Cluster {
         self.resume();
     }
 
+    /// Waits until the server has ended, which somebody else has told it to.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn wait_for_end(&mut self) {
+        let ended = within(PATIENCE, || self.has_ended());
+        assert!(ended, "the server does not stop:\n{}", self.log());
+    }
+
+    /// Starts the server again where it has ended, by whatever cause, and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not; with its log.
+    pub fn revive(&mut self) {
+        if self.has_ended() {
+            self.postmaster = None;
+            // A process of the last server may still be on its way out.
+            let started = within(PATIENCE, || self.try_resume());
+            assert!(started, "the server does not start:\n{}", self.log());
+        }
+        let database = self.database("postgres");
+        wait_for("the server answers", PATIENCE, || database.is_reachable());
+    }
+
     /// Kills the postmaster with SIGKILL, and waits until its orphans have noticed and left.
     ///
     /// # Panics
@@ -309,7 +333,12 @@ impl Cluster {
         self.home.join("log")
     }
 
-    fn postmaster_pid(&self) -> i32 {
+    /// The id of the server's first process.
+    ///
+    /// # Panics
+    /// When it is not running.
+    #[must_use]
+    pub fn postmaster_pid(&self) -> i32 {
         let postmaster = self.postmaster.as_ref().expect("the server is running");
         postmaster.id().cast_signed()
     }

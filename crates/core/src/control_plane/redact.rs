@@ -1,5 +1,8 @@
 //! Making a text that somebody else wrote fit to be shown: bounded, on one line, and without a secret in it.
 
+use std::borrow::Cow;
+use std::cmp::Reverse;
+
 use super::exchange::escape;
 
 /// What stands in a secret's place.
@@ -8,7 +11,7 @@ const STRUCK_OUT: &str = "[redacted]";
 /// The longest text shown, in characters.
 const MAX_CHARS: usize = 300;
 
-/// The most of a text that is looked at, in characters.
+/// The longest text that is looked through, in characters.
 const MAX_LOOKED_AT: usize = 16 * 1024;
 
 /// Knows the secrets of one call, and strikes them out of whatever the server sends back.
@@ -19,21 +22,25 @@ pub(super) struct Redactor {
 impl Redactor {
     pub(super) fn new<'s>(secrets: impl IntoIterator<Item = &'s str>) -> Self {
         let mut known = Vec::new();
-        for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
-            known.push(secret.to_owned());
-            let encoded = escape(secret);
-            if encoded != secret {
-                known.push(encoded);
-            }
+        for secret in secrets {
+            // As a text shows it, where it has characters that are never shown.
+            let shown: String = secret.chars().map(visible).collect();
+            known.extend([shown.trim().to_owned(), escape(secret)]);
         }
+        known.retain(|secret| !secret.is_empty());
         // The longest first, so that no rest of one that holds another stays behind.
-        known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        known.sort_by_key(|secret| Reverse(secret.len()));
+        known.dedup();
         Redactor { secrets: known }
     }
 
-    /// The text, fit to be shown. Cut last: half a secret at the cut would not be recognised.
+    /// The text, fit to be shown; empty where nothing of it is. Cut last: half a secret at the cut would not be
+    /// recognised. For the same reason, nothing is shown of a text that is too long to be looked through.
     pub(super) fn clean(&self, text: &str) -> String {
-        let mut clean: String = text.chars().take(MAX_LOOKED_AT).map(visible).collect();
+        if text.chars().nth(MAX_LOOKED_AT).is_some() {
+            return String::new();
+        }
+        let mut clean: String = text.chars().map(visible).collect();
         for secret in &self.secrets {
             clean = strike_out(&clean, secret);
         }
@@ -98,26 +105,24 @@ fn is_token_end(c: char) -> bool {
 
 /// User name and password in a URL: `postgres://user:password@host`.
 fn strike_out_userinfo(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("://") {
-        out.push_str(before);
-        out.push_str("://");
-        let word = after.find(char::is_whitespace).unwrap_or(after.len());
-        let authority = after[..word].find(['/', '?', '#']).unwrap_or(word);
-        // A password may hold an unescaped `/` or `@`: the last `@` of the word ends it.
-        let userinfo = after[..word]
-            .rfind('@')
-            .filter(|at| *at < authority || after[..*at].contains(':'));
-        if let Some(at) = userinfo {
-            out.push_str(STRUCK_OUT);
-            rest = &after[at..];
-        } else {
-            rest = after;
-        }
+    text.split_inclusive(char::is_whitespace)
+        .map(without_userinfo)
+        .collect()
+}
+
+/// A password may hold an unescaped `/` or `@`: the last `@` of the word ends it. Every character is looked at a fixed
+/// number of times, however many URLs the word seems to hold.
+fn without_userinfo(word: &str) -> Cow<'_, str> {
+    let start = word.find("://").map(|scheme| scheme + 3);
+    let (Some(start), Some(end)) = (start, word.rfind('@')) else {
+        return Cow::Borrowed(word);
+    };
+    let is_userinfo = |text: &str| !text.contains(['/', '?', '#']) || text.contains(':');
+    if word.get(start..end).is_some_and(is_userinfo) {
+        Cow::Owned(format!("{}{STRUCK_OUT}{}", &word[..start], &word[end..]))
+    } else {
+        Cow::Borrowed(word)
     }
-    out.push_str(rest);
-    out
 }
 
 fn shorten(text: &str) -> String {
@@ -172,9 +177,39 @@ mod tests {
     }
 
     #[test]
+    fn a_text_of_many_urls_takes_no_time_to_speak_of() {
+        let urls = "://".repeat(200_000);
+        assert_eq!(strike_out_userinfo(&urls), urls);
+        assert_eq!(
+            clean("a://b:c@d://e:f@g a@b://c"),
+            "a://[redacted]@g a@b://c"
+        );
+    }
+
+    #[test]
     fn the_text_stays_on_one_line_and_is_bounded() {
         assert_eq!(clean("a\r\nb\u{1b}[31mc\u{202e}d"), "a  b [31mc d");
         assert_eq!(clean(&"é".repeat(1000)).chars().count(), MAX_CHARS + 1);
+    }
+
+    #[test]
+    fn a_secret_is_recognised_whatever_characters_it_has() {
+        let redactor = Redactor::new(["pass\tword\u{200b}x\n"]);
+        for text in [
+            "pass\tword\u{200b}x",
+            "pass word x",
+            "pass%09word%E2%80%8Bx%0A",
+        ] {
+            assert_eq!(redactor.clean(text), "[redacted]", "{text:?}");
+        }
+        assert_eq!(Redactor::new(["", "\n"]).clean("a b"), "a b");
+    }
+
+    #[test]
+    fn nothing_is_shown_of_a_text_too_long_to_be_looked_through() {
+        let token = "x".repeat(MAX_LOOKED_AT - 20);
+        let text = format!("Bearer {token} k3y/S3cret, and more");
+        assert_eq!(clean(&text), "");
     }
 
     #[test]

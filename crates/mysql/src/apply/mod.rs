@@ -16,6 +16,7 @@ use synapsor_core::failure::Failure;
 use synapsor_core::outcome::ConflictReason;
 use synapsor_core::proposal::Proposal;
 use synapsor_core::refusal::{Code, Refusal};
+use synapsor_crash_points::Point;
 
 use crate::database::{DatabaseError, Session};
 use crate::settings::ApplySettings;
@@ -110,10 +111,7 @@ impl Applier<'_> {
         session: &mut Session,
         prepared: &Prepared<'_>,
     ) -> Result<Decision, DatabaseError> {
-        let tried = match prepared.statement.operation {
-            Operation::Insert => prepared.insert(session),
-            Operation::Update | Operation::Delete => prepared.change(session, self.settings),
-        };
+        let tried = prepared.execute(session, self.settings);
         tried.or_else(|unfit| match unfit {
             Unfit::Failed(failure) => Ok(Decision::failed(failure)),
             Unfit::Database(error) => failure::decision(session, error, Some(&prepared.target)),
@@ -139,6 +137,16 @@ impl Applier<'_> {
 }
 
 impl Prepared<'_> {
+    fn execute(&self, session: &mut Session, settings: &ApplySettings) -> Result<Decision, Unfit> {
+        session.reach(Point::BeforeStatement)?;
+        let decision = match self.statement.operation {
+            Operation::Insert => self.insert(session),
+            Operation::Update | Operation::Delete => self.change(session, settings),
+        };
+        session.reach(Point::AfterStatement)?;
+        decision
+    }
+
     fn values(&self) -> Vec<Value> {
         self.typed
             .iter()

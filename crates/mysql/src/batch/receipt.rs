@@ -5,6 +5,7 @@ use synapsor_core::decision::Decision;
 use synapsor_core::judgement::{Retry, Subject, Verdict};
 use synapsor_core::ledger::{Circumstances, Entry, Row};
 use synapsor_core::outcome::Status;
+use synapsor_crash_points::Point;
 
 use super::Batch;
 use crate::apply::{Applier, of_lost_connection};
@@ -105,6 +106,7 @@ impl Batch<'_> {
         let ledger = self.ledger;
         let session = self.session()?;
         session.begin()?;
+        session.reach(Point::BeforeClaim)?;
         let key = (subject.key, subject.proposal_id, subject.digest.as_str());
         let before = match ledger.claim(session, key) {
             Err(Error::Database(error)) if is_elsewhere(&error) => {
@@ -113,6 +115,7 @@ impl Batch<'_> {
             }
             before => before?,
         };
+        session.reach(Point::AfterClaim)?;
         if subject.judge(before.as_ref(), retry, is_again) == Verdict::Try {
             return Ok(Claim::Ours(before));
         }
@@ -228,7 +231,9 @@ impl Batch<'_> {
     fn commit(&mut self, subject: &Subject<'_>, row: Row) -> Result<Receipt, Error> {
         let ledger = self.ledger;
         let session = self.session()?;
+        session.reach(Point::BeforeLedger)?;
         ledger.write(session, &row)?;
+        session.reach(Point::AfterLedger)?;
         let Err(error) = session.commit() else {
             return Ok(Receipt::Written(Box::new(row)));
         };

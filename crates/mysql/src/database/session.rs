@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Row, Value};
+use synapsor_crash_points::Point;
 
 use super::address::Address;
 use super::connection;
@@ -319,7 +320,23 @@ impl Session {
 
     /// Commits. Never interrupted by us: whoever gets an error does not know what became of it.
     pub fn commit(&mut self) -> Result<(), DatabaseError> {
-        self.conn.query_drop("COMMIT").map_err(DatabaseError::from)
+        self.reach(Point::BeforeCommit)?;
+        let committed = self.conn.query_drop("COMMIT");
+        // What is durable can't fail any more.
+        let _ = synapsor_crash_points::reach(Point::AfterCommit);
+        committed.map_err(DatabaseError::from)
+    }
+
+    /// Comes by a crash point. The error that a test wants there is raised by the server itself.
+    #[inline]
+    pub fn reach(&mut self, point: Point) -> Result<(), DatabaseError> {
+        let Some(raise) = synapsor_crash_points::reach(point) else {
+            return Ok(());
+        };
+        let number: u16 = raise.code.parse().unwrap_or_default();
+        self.query(&format!(
+            "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'crash point'"
+        ))
     }
 
     /// Rolls back.

@@ -1,0 +1,4 @@
+//! The systems that can be attacked.
+
+pub mod mysql;
+pub mod postgres;
