@@ -4,14 +4,15 @@
 #   PG_CONFIG=/path/to/pg_config a server of your own instead of a fetched one
 #   MARIADBD=/path/to/mariadbd   likewise
 #   MYSQLD=/path/to/mysqld       likewise
+#   RUNS=10000000                inputs for each target of make fuzz, instead of a million
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-mysql test lint build install setup clean-cache
+.PHONY: help demo demo-mysql test fuzz fuzz-parameters campaign lint build install setup clean-cache
 
 help: ## list these commands
 	@echo 'make demo            is the place to start. All commands:'
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' Makefile | awk -F'|' '{ printf "  %-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' Makefile | awk -F'|' '{ printf "  %-20s %s\n", $$1, $$2 }'
 	@echo
 	@sed -n 's/^#   /  /p' Makefile
 
@@ -24,8 +25,17 @@ demo-mysql: ## the same with a private MariaDB and the companion program for MyS
 test: ## format, lints, documentation, all tests (MariaDB, MySQL, PostgreSQL 15 and 17, or PG=...)
 	@scripts/test.sh $(PG)
 
+fuzz-parameters: ## values of every kind for columns of every type (PostgreSQL 17, or PG=...; CASES=..., SEED=...)
+	@scripts/fuzz-parameters.sh $(PG)
+
+campaign: ## attack it with crashes and faults (PostgreSQL 15 and 18 and MariaDB, or PG=...; MINUTES=30, or SEED=...)
+	@scripts/campaign.sh $(PG)
+
 lint: ## format, lints and documentation alone
 	@scripts/lint.sh $(PG)
+
+fuzz: ## look for answers of the control plane that break a promise (nightly Rust; RUNS=...)
+	@scripts/fuzz.sh
 
 build: ## build everything for development
 	@scripts/build.sh $(PG)

@@ -1,14 +1,14 @@
 //! A JSON value as a value of a column's type, exactly: through the type's own input function, never by way of a
 //! float, and never rounded or cut to fit.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
-use pgrx::pg_sys;
 use synapsor_core::builder::{Param, Role};
 use synapsor_core::json::{Json, Kind};
 use synapsor_core::refusal::{Code, Refusal};
 
 use super::failure::{self, Failure};
+use crate::pg::parts;
 use crate::pg::relation::ColumnType;
 use crate::pg::spi::Argument;
 use crate::pg::types::{self, Shape};
@@ -27,10 +27,6 @@ pub fn argument(param: &Param<'_>, column: ColumnType) -> Result<Argument, Failu
         .ok_or_else(|| Failure::from(Refusal::of(Code::ValueTypeMismatch, param.column)))?;
     let text = CString::new(text)
         .map_err(|_| failure::of_sqlstate("22021", &[("column", Some(param.column))]))?;
-    let not_exact = || Refusal::of(Code::ValueNotExact, param.column).into();
-    if is_misread(param.value, &text, column.oid) {
-        return Err(not_exact());
-    }
     // A guard compares with the approved value itself, not with what the column would make of it.
     let modifier = if param.role == Role::Written {
         column.modifier
@@ -38,34 +34,29 @@ pub fn argument(param: &Param<'_>, column: ColumnType) -> Result<Argument, Failu
         -1
     };
     let kept = types::input(column.oid, modifier, &text);
-    let (base, modifier) = types::base_type(column.oid, modifier);
-    if modifier >= 0 {
-        let approved = types::input(base, -1, &text);
-        if types::equal(base, column.collation, kept, approved) == Some(false) {
-            return Err(not_exact());
-        }
+    if !is_kept(ColumnType { modifier, ..column }, &text) {
+        return Err(Refusal::of(Code::ValueNotExact, param.column).into());
     }
     Ok(Some(kept))
 }
 
-/// True when the type, or that of an array's elements, would forget a part of the text without a word.
-fn is_misread(value: &Json, text: &CString, type_oid: pg_sys::Oid) -> bool {
-    let (base, _) = types::base_type(type_oid, -1);
-    match (types::shape(base), value.elements()) {
-        (Shape::Json, _) => false,
-        (Shape::Array { element, .. }, Some(elements)) => elements.iter().any(|value| {
-            // An array in an array has the same type.
-            let type_oid = if value.kind() == Kind::Array {
-                base
-            } else {
-                element
-            };
-            let text =
-                self::text(value, types::shape(type_oid)).and_then(|text| CString::new(text).ok());
-            text.is_some_and(|text| !value.is_null() && is_misread(value, &text, type_oid))
-        }),
-        _ => types::is_cut(base, text) || types::loses_its_zone(base, text),
+/// True when a type that reads this text keeps all of it, in an array each element and in a row each field, whose
+/// types may have modifiers of their own.
+fn is_kept(column: ColumnType, text: &CStr) -> bool {
+    let (oid, modifier) = types::base_type(column.oid, column.modifier);
+    let base = ColumnType {
+        oid,
+        modifier,
+        ..column
+    };
+    if let Some(parts) = parts::of(base, text) {
+        return parts.iter().all(|(column, text)| is_kept(*column, text));
     }
+    if types::misreads(oid, text) {
+        return false;
+    }
+    let read = |modifier| types::input(oid, modifier, text);
+    modifier < 0 || types::equal(oid, base.collation, read(modifier), read(-1)) != Some(false)
 }
 
 /// The text that a type's input function reads; `None` for a value that has no form in the type.
@@ -92,6 +83,8 @@ fn push_array(literal: &mut String, array: &Json, element: Shape, delimiter: cha
         }
         match value.kind() {
             Kind::Null => literal.push_str("NULL"),
+            // An empty one in another has no form of its own: some majors would make one empty array of both.
+            Kind::Array if element != Shape::Json && value.elements()?.is_empty() => return None,
             Kind::Array if element != Shape::Json => {
                 push_array(literal, value, element, delimiter)?
             }

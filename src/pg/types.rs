@@ -1,8 +1,10 @@
 //! Values of any type, made by the type's own input function and compared with the type's own equality.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString, c_char};
 
 use pgrx::pg_sys;
+
+use super::moment::Moment;
 
 /// How a value of a type is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +72,7 @@ unsafe fn delimiter(element: pg_sys::Oid) -> char {
 }
 
 /// Makes a value from its text. Raises the type's own error (22P02, 23514 of a domain, …) when the text is no good.
-pub fn input(type_oid: pg_sys::Oid, modifier: i32, text: &CString) -> pg_sys::Datum {
+pub fn input(type_oid: pg_sys::Oid, modifier: i32, text: &CStr) -> pg_sys::Datum {
     let (mut function, mut io_param) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
     // SAFETY: the text lives through the call; the value is allocated in the current memory context.
     unsafe {
@@ -89,37 +91,47 @@ pub fn input_null(type_oid: pg_sys::Oid, modifier: i32) {
     }
 }
 
-/// True when a type would cut this text without a word: a `name` after 63 bytes, a `"char"` after the first.
-pub fn is_cut(type_oid: pg_sys::Oid, text: &CString) -> bool {
-    let bytes = text.as_bytes();
+/// True when a type would forget a part of a text that it reads, or take it for another value, without a word. The
+/// session's time zone must be UTC.
+pub fn misreads(type_oid: pg_sys::Oid, text: &CStr) -> bool {
+    let bytes = text.to_bytes();
+    let kept = || input(type_oid, -1, text).value();
     match type_oid {
+        // Cut after 63 bytes.
         pg_sys::NAMEOID => bytes.len() >= pg_sys::NAMEDATALEN as usize,
-        // Four characters for what can't be written as one: `\377`.
-        pg_sys::CHAROID => bytes.len() > 1 && !(bytes.len() == 4 && bytes[0] == b'\\'),
+        // Cut after the first byte, but for what can't be written as one: `\377`.
+        pg_sys::CHAROID => bytes.len() > 1 && octal_byte(bytes) != Some(kept() as u8),
+        // -1 is taken for 4294967295, and 010 for eight.
+        pg_sys::OIDOID | pg_sys::XIDOID | pg_sys::CIDOID | pg_sys::XID8OID => {
+            let kept = CString::new(kept().to_string()).unwrap_or_default();
+            let number = |text: &CStr| input(pg_sys::NUMERICOID, -1, text);
+            let numbers = (number(&kept), number(text));
+            equal(pg_sys::NUMERICOID, pg_sys::InvalidOid, numbers.0, numbers.1) == Some(false)
+        }
+        pg_sys::TIMESTAMPOID => Moment::read(text).is_some_and(|moment| moment.zone != 0),
+        pg_sys::DATEOID => Moment::read(text).is_some_and(|moment| moment.time + moment.zone != 0),
+        pg_sys::TIMEOID => time_with_zone(text).zone != 0 || names_a_day(text),
+        pg_sys::TIMETZOID => names_a_day(text),
         _ => false,
     }
 }
 
-/// True when a type would drop the time zone, or the time of day, that a text names: `timestamp`, `date` and `time` read
-/// `2026-05-27T23:00+05:00` and forget the rest without a word. The session's time zone must be UTC.
-pub fn loses_its_zone(type_oid: pg_sys::Oid, text: &CString) -> bool {
-    const MICROSECONDS_OF_A_DAY: i64 = 86_400_000_000;
-    /// Beyond what `timestamptz` reaches, `date` is alone.
-    const MOST_DAYS: i64 = 294_000 * 365;
-    let moment = || input(pg_sys::TIMESTAMPTZOID, -1, text).value() as i64;
-    match type_oid {
-        pg_sys::TIMESTAMPOID => input(type_oid, -1, text).value() as i64 != moment(),
-        pg_sys::DATEOID => {
-            let days = i64::from(input(type_oid, -1, text).value() as i32);
-            days.abs() < MOST_DAYS && days * MICROSECONDS_OF_A_DAY != moment()
-        }
-        pg_sys::TIMEOID => {
-            let with_zone = input(pg_sys::TIMETZOID, -1, text);
-            // SAFETY: a value of timetz is a pointer to its struct.
-            unsafe { (*with_zone.cast_mut_ptr::<pg_sys::TimeTzADT>()).zone != 0 }
-        }
-        _ => false,
-    }
+fn octal_byte(text: &[u8]) -> Option<u8> {
+    let digits = text
+        .strip_prefix(b"\\")
+        .filter(|digits| digits.len() == 3)?;
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
+}
+
+/// True when a time of day comes with a day, which its type forgets. `040506` is one or the other.
+fn names_a_day(text: &CStr) -> bool {
+    Moment::read(text).is_some_and(|moment| moment.time == time_with_zone(text).time)
+}
+
+fn time_with_zone(text: &CStr) -> pg_sys::TimeTzADT {
+    let time = input(pg_sys::TIMETZOID, -1, text);
+    // SAFETY: a value of timetz is a pointer to its struct.
+    unsafe { *time.cast_mut_ptr::<pg_sys::TimeTzADT>() }
 }
 
 unsafe extern "C-unwind" {

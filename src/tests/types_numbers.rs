@@ -8,6 +8,7 @@ mod tests {
     use crate::tests::shop::Shop;
 
     const OUT_OF_RANGE: &str = "SQLSTATE 22003: numeric_value_out_of_range, column v";
+    const NOT_EXACT: &str = "WRITEBACK_VALUE_NOT_EXACT: v";
     const NOT_A_NUMBER: &str = "SQLSTATE 22P02: invalid_text_representation, column v";
 
     #[pg_test]
@@ -45,6 +46,24 @@ mod tests {
     }
 
     #[pg_test]
+    fn an_oid_is_the_number_that_is_written() {
+        let shop = Shop::open();
+        for type_name in ["oid", "xid"] {
+            shop.column(type_name)
+                .keeps(text(" 7 "), "7")
+                .keeps(0, "0")
+                .refuses(-1, NOT_EXACT);
+        }
+        shop.column("oid[]").refuses("[1, -2]", NOT_EXACT);
+        // Since PostgreSQL 16 its input reads octal digits.
+        let ten = shop.column("oid");
+        match cfg!(any(feature = "pg14", feature = "pg15")) {
+            true => ten.keeps(text("010"), "10"),
+            false => ten.refuses(text("010"), NOT_EXACT),
+        };
+    }
+
+    #[pg_test]
     fn a_numeric_keeps_every_digit() {
         let shop = Shop::open();
         let long = "123456789012345678901234567890.123456789012345678901234567890";
@@ -68,8 +87,8 @@ mod tests {
             .keeps("12.3", "12.30")
             .keeps("12.3000", "12.30")
             .keeps("99999999.99", "99999999.99")
-            .refuses("12.345", "WRITEBACK_VALUE_NOT_EXACT: v")
-            .refuses("12.300000000000000001", "WRITEBACK_VALUE_NOT_EXACT: v")
+            .refuses("12.345", NOT_EXACT)
+            .refuses("12.300000000000000001", NOT_EXACT)
             .refuses("100000000", OUT_OF_RANGE);
     }
 

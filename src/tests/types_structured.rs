@@ -4,10 +4,11 @@
 mod tests {
     use pgrx::prelude::*;
 
-    use crate::tests::change::text;
+    use crate::tests::change::{delete, text};
     use crate::tests::shop::Shop;
 
     const MISMATCH: &str = "WRITEBACK_VALUE_TYPE_MISMATCH: v";
+    const NOT_EXACT: &str = "WRITEBACK_VALUE_NOT_EXACT: v";
     const MALFORMED: &str = "SQLSTATE 22P02: invalid_text_representation, column v";
     const SHADOWED: &str = "WRITEBACK_OPERATOR_SHADOWED: v";
 
@@ -55,6 +56,8 @@ mod tests {
             .keeps(text("[0:1]={5,6}"), "[0:1]={5,6}")
             .refuses("[1, \"x\"]", MALFORMED)
             .refuses("[[1], [2, 3]]", MALFORMED)
+            .refuses("[[]]", MISMATCH)
+            .refuses("[[1], []]", MISMATCH)
             .refuses("{\"a\": 1}", MISMATCH)
             .refuses("7", MISMATCH)
             .refuses("[{}]", MISMATCH);
@@ -102,6 +105,12 @@ mod tests {
             "[10]",
             "SQLSTATE 23514: check_violation, constraint small, column v, type small",
         );
+        shop.run("CREATE DOMAIN price AS numeric(5,2); CREATE DOMAIN code AS varchar(3)");
+        shop.column("price[]")
+            .keeps("[1.5, null]", "{1.50,NULL}")
+            .refuses("[1.5, 1.555]", NOT_EXACT)
+            .refuses(text("{{1.5},{1.555}}"), NOT_EXACT);
+        shop.column("code[]").refuses("[\"abc \"]", NOT_EXACT);
         shop.column("document[]")
             .keeps(r#"[{"a": 1}, [2]]"#, r#"{"{\"a\": 1}",[2]}"#);
     }
@@ -131,6 +140,33 @@ mod tests {
             .keeps(text("(\"Main St\",7)"), "(\"Main St\",7)")
             .refuses(r#"{"street": "Main St", "no": 7}"#, MISMATCH)
             .refuses(r#"["Main St", 7]"#, MISMATCH);
+    }
+
+    #[pg_test]
+    fn a_composite_s_fields_are_kept_as_exactly_as_columns() {
+        let shop = Shop::open();
+        shop.run(
+            "CREATE TYPE parcel AS (label varchar(3), gone int, weight numeric(5,2), sent timestamp, tags name[]);
+             ALTER TYPE parcel DROP ATTRIBUTE gone;",
+        );
+        let long = "n".repeat(64);
+        shop.column("parcel")
+            .keeps(
+                text(r#" ("a""\\",1.5,"2026-05-27T10:00:00Z","{n,\"a,b\"}") "#),
+                r#"("a""\\",1.50,"2026-05-27 10:00:00","{n,""a,b""}")"#,
+            )
+            .keeps(text("(,,,)"), "(,,,)")
+            .refuses(text("(a,1.005,,)"), NOT_EXACT)
+            .refuses(text("(\"abc \",,,)"), NOT_EXACT)
+            .refuses(text("(,,2026-05-27T10:00:00+05:00,)"), NOT_EXACT)
+            .refuses(text(&format!("(,,,{{{long}}})")), NOT_EXACT);
+        shop.column("parcel[]")
+            .keeps("[\"(a,1.5,,)\"]", "{\"(a,1.50,,)\"}")
+            .refuses("[\"(a,1.5,,)\", \"(a,1.005,,)\"]", NOT_EXACT);
+        shop.run("CREATE TABLE parcels (id int PRIMARY KEY, v parcel); INSERT INTO parcels VALUES (1, '(a,1.01,,)')");
+        let change = delete("parcels").key("id", 1);
+        let other = change.conflict("v", text("(a,1.005,,)"));
+        assert_eq!(shop.failed(&other), NOT_EXACT);
     }
 
     #[pg_test]

@@ -63,7 +63,9 @@ mod tests {
             .refuses(text(&"n".repeat(64)), NOT_EXACT);
         shop.column("\"char\"")
             .keeps(text("a"), "a")
-            .refuses(text("ab"), NOT_EXACT);
+            .refuses(text("ab"), NOT_EXACT)
+            .refuses(text("\\400"), NOT_EXACT)
+            .refuses(text("\\9ab"), NOT_EXACT);
         shop.column("bit(4)").refuses(
             text("10101"),
             "SQLSTATE 22026: string_data_length_mismatch, column v",
@@ -84,6 +86,20 @@ mod tests {
         let change = delete("names").key("n", text(&kept));
         let longer = shop.failed(&change.conflict("c", text("ab")));
         assert_eq!(longer, "WRITEBACK_VALUE_NOT_EXACT: c");
+    }
+
+    #[pg_test]
+    fn nothing_is_cut_in_an_array_however_it_is_written() {
+        let shop = Shop::open();
+        let long = "n".repeat(64);
+        shop.column("name[]")
+            .keeps(text("{n,NULL}"), "{n,NULL}")
+            .refuses(text(&format!("{{n,{long}}}")), NOT_EXACT)
+            .refuses(format!("[[\"n\"],[\"{long}\"]]"), NOT_EXACT);
+        shop.column("\"char\"[]").refuses(text("{ab}"), NOT_EXACT);
+        shop.column("varchar(3)[]")
+            .refuses(text("{\"abc \"}"), NOT_EXACT)
+            .refuses("[\"abc \"]", NOT_EXACT);
     }
 
     #[pg_test]

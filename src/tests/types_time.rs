@@ -128,11 +128,34 @@ mod tests {
         shop.column("time")
             .keeps(text("23:00Z"), "23:00:00")
             .refuses(text("23:00+05:00"), NOT_EXACT);
+        shop.column("date")
+            .keeps(text("300000-02-03"), "300000-02-03")
+            .refuses(text("300000-02-03 23:00:00-08"), NOT_EXACT)
+            .refuses(text("300000-02-03 10:00:00Z"), NOT_EXACT);
         shop.column("timestamp[]")
+            .refuses(text("{2026-05-27T23:00:00+05:00}"), NOT_EXACT)
             .keeps(
                 "[\"2026-05-27T23:00:00Z\", null]",
                 "{\"2026-05-27 23:00:00\",NULL}",
             )
             .refuses("[[\"2026-05-27T23:00:00+05:00\"]]", NOT_EXACT);
+    }
+
+    #[pg_test]
+    fn a_time_of_day_refuses_to_forget_a_day() {
+        let shop = Shop::open();
+        shop.column("time")
+            .keeps(text("T101112"), "10:11:12")
+            .keeps(text("040506"), "04:05:06")
+            .keeps(text("10:11 PM"), "22:11:00")
+            .keeps(text("24:00:00"), "24:00:00")
+            .refuses(text("2026-05-27 10:11:12"), NOT_EXACT)
+            .refuses(text("2026-05-27 24:00:00"), NOT_EXACT);
+        shop.column("timetz")
+            .keeps(text("10:11:12 EST"), "10:11:12-05")
+            .refuses(text("2026-05-27 10:11:12+02"), NOT_EXACT)
+            .refuses(text("2026-05-27 10:11:12 America/New_York"), NOT_EXACT);
+        shop.column("time[]")
+            .refuses("[\"2026-05-27 10:11:12\"]", NOT_EXACT);
     }
 }

@@ -16,6 +16,7 @@ mod idling;
 mod life_cycle;
 mod mistakes;
 mod pair;
+mod parameters;
 mod privileges;
 mod procedure;
 mod repeated_keys;
