@@ -4,6 +4,7 @@
 # shellcheck disable=SC2034
 
 cargo_pgrx_version=0.18.1
+cargo_fuzz_version=0.13.1
 
 supported_majors="14 15 16 17 18"
 
