@@ -274,6 +274,77 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_counted_as_what_it_is() {
+        let mark = |state| Mark {
+            key: "k".to_owned(),
+            proposal_id: "p".to_owned(),
+            state,
+        };
+        let text = |text: &str| text.to_owned();
+        let mut tally = Tally::default();
+        for _ in 0..3 {
+            tally.count(&mark(Sent::Delivered));
+        }
+        assert_eq!(tally.last_error, None);
+        for (again_in, error) in [(1.0, text("busy")), (2.0, text("down"))] {
+            tally.count(&mark(Sent::Pending { again_in, error }));
+        }
+        assert_eq!(tally.last_error.as_deref(), Some("down"));
+        let error = text("contradicted");
+        tally.count(&mark(Sent::Rejected { error }));
+        assert_eq!(tally.last_error.as_deref(), Some("contradicted"));
+        let counts = [
+            tally.delivered,
+            tally.postponed,
+            tally.rejected,
+            tally.unsent,
+        ];
+        assert_eq!(counts, [3, 2, 1, 0]);
+    }
+
+    #[test]
+    fn what_was_refused_for_good_is_no_trouble_of_the_delivery() {
+        let (now, mut pace) = (Instant::now(), Pace::default());
+        let refused = Tally {
+            rejected: 1,
+            last_error: Some("contradicted".to_owned()),
+            ..Tally::default()
+        };
+        pace.learn(&refused, now, 1.0);
+        assert!(pace.trouble.is_none() && pace.may_deliver(now));
+    }
+
+    #[test]
+    fn trouble_lasts_until_something_is_sent() {
+        let (now, mut pace) = (Instant::now(), Pace::default());
+        let error = Some("down".to_owned());
+        let postponed = Tally {
+            postponed: 1,
+            last_error: error.clone(),
+            ..Tally::default()
+        };
+        pace.learn(&postponed, now, 1.0);
+        pace.learn(&Tally::default(), now, 1.0);
+        assert_eq!(pace.trouble, error);
+    }
+
+    #[test]
+    fn what_was_sent_at_all_was_not_left_to_others() {
+        let now = Instant::now();
+        for (delivered, rejected, postponed) in [(1, 1, 0), (0, 1, 1), (1, 0, 1)] {
+            let mut pace = Pace::default();
+            let tally = Tally {
+                delivered,
+                rejected,
+                postponed,
+                ..Tally::default()
+            };
+            pace.learn(&tally, now, 1.0);
+            assert!(pace.may_deliver(now), "{tally:?}");
+        }
+    }
+
+    #[test]
     fn what_another_process_sends_is_left_to_it_for_a_moment() {
         let (now, mut pace) = (Instant::now(), Pace::default());
         pace.learn(&Tally::default(), now, 1.0);

@@ -93,3 +93,36 @@ fn what_is_not_ours_is_left_alone_and_says_why() {
         assert_eq!(shown, expected);
     }
 }
+
+#[test]
+fn an_empty_source_kind_counts_as_absent() {
+    let text = GOOD.replacen('{', r#"{"source_kind":"","#, 1);
+    assert!(matches!(listed(&text), Listed::Proposal(_)));
+    let ours = Ours {
+        kind: "mysql",
+        source_id: None,
+    };
+    let element = Listed::read(serde_json::from_str(&text).unwrap(), &ours, true);
+    assert!(matches!(sort(&element), Sorted::NotOurs("source_kind")));
+}
+
+#[test]
+fn what_a_proposal_says_of_itself_is_kept() {
+    let text = GOOD.replacen(
+        '{',
+        r#"{"status":"approved","source_id":"src_1","later":1,"#,
+        1,
+    );
+    let Listed::Proposal(proposal) = listed(&text) else {
+        panic!("{text}");
+    };
+    let said = [&proposal.status, &proposal.source_id];
+    let said = said.map(|value| value.as_ref().unwrap().as_str().unwrap().into_owned());
+    assert_eq!(said, ["approved", "src_1"]);
+    let others: Vec<_> = proposal
+        .others
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(others, ["later"]);
+}
