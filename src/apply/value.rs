@@ -43,20 +43,39 @@ pub fn argument(param: &Param<'_>, column: ColumnType) -> Result<Argument, Failu
 /// True when a type that reads this text keeps all of it, in an array each element and in a row each field, whose
 /// types may have modifiers of their own.
 fn is_kept(column: ColumnType, text: &CStr) -> bool {
-    let (oid, modifier) = types::base_type(column.oid, column.modifier);
-    let base = ColumnType {
-        oid,
-        modifier,
-        ..column
-    };
-    if let Some(parts) = parts::of(base, text) {
-        return parts.iter().all(|(column, text)| is_kept(*column, text));
+    pgrx::check_for_interrupts!();
+    let base = base(column);
+    if !may_lose(base) {
+        return true;
     }
+    if let Some(mut parts) = parts::of(base, text) {
+        return parts.all(|(column, text)| is_kept(column, &text));
+    }
+    let ColumnType { oid, modifier, .. } = base;
     if types::misreads(oid, text) {
         return false;
     }
     let read = |modifier| types::input(oid, modifier, text);
     modifier < 0 || types::equal(oid, base.collation, read(modifier), read(-1)) != Some(false)
+}
+
+/// False when a type keeps all of any text that it reads, so that large arrays need not be taken apart.
+fn may_lose(column: ColumnType) -> bool {
+    let base = base(column);
+    match parts::types(base) {
+        Some(parts) => parts.into_iter().any(may_lose),
+        None => base.modifier >= 0 || types::may_misread(base.oid),
+    }
+}
+
+/// The type below any domains.
+fn base(column: ColumnType) -> ColumnType {
+    let (oid, modifier) = types::base_type(column.oid, column.modifier);
+    ColumnType {
+        oid,
+        modifier,
+        ..column
+    }
 }
 
 /// The text that a type's input function reads; `None` for a value that has no form in the type.
@@ -78,6 +97,7 @@ fn text(value: &Json, shape: Shape) -> Option<String> {
 fn push_array(literal: &mut String, array: &Json, element: Shape, delimiter: char) -> Option<()> {
     literal.push('{');
     for (n, value) in array.elements()?.iter().enumerate() {
+        pgrx::check_for_interrupts!();
         if n > 0 {
             literal.push(delimiter);
         }

@@ -7,26 +7,31 @@ use pgrx::{FromDatum, PgTupleDesc, pg_sys};
 use super::relation::ColumnType;
 use super::types::{self, Shape};
 
-/// The values that are not null in a text that this type has read; `None` for a type without parts. `whole` is no domain.
-pub fn of(whole: ColumnType, text: &CStr) -> Option<Vec<(ColumnType, CString)>> {
-    let (columns, texts) = match types::shape(whole.oid) {
+/// The types of a type's parts, of an array the one that all have; `None` for a type without parts. `whole` is no domain.
+pub fn types(whole: ColumnType) -> Option<Vec<ColumnType>> {
+    match types::shape(whole.oid) {
         Shape::Array {
             element,
             delimiter: ',',
-        } => {
-            let texts = elements(text);
-            let element = ColumnType {
-                oid: element,
-                ..whole
-            };
-            (vec![element; texts.len()], texts)
-        }
-        Shape::Scalar if is_row(whole.oid) => (columns(whole.oid), fields(text.to_str().ok()?)),
-        _ => return None,
+        } => Some(vec![ColumnType {
+            oid: element,
+            ..whole
+        }]),
+        Shape::Scalar if is_row(whole.oid) => Some(columns(whole.oid)),
+        _ => None,
+    }
+}
+
+/// The values that are not null in a text that this type has read; `None` for a type without parts. `whole` is no domain.
+pub fn of(whole: ColumnType, text: &CStr) -> Option<impl Iterator<Item = (ColumnType, CString)>> {
+    let types = types(whole)?;
+    let texts = if is_row(whole.oid) {
+        fields(text.to_str().ok()?)
+    } else {
+        elements(text)
     };
-    let parts = columns.into_iter().zip(texts);
-    let parts = parts.filter_map(|(column, text)| Some((column, CString::new(text?).ok()?)));
-    Some(parts.collect())
+    let parts = types.into_iter().cycle().zip(texts);
+    Some(parts.filter_map(|(column, text)| Some((column, CString::new(text?).ok()?))))
 }
 
 /// The elements of an array of any type are written down as those of an array of texts.

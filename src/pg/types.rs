@@ -18,7 +18,8 @@ pub enum Shape {
         /// `,` for all built-in types but `box`, which has `;`.
         delimiter: char,
     },
-    /// Everything else: a text, a number, true or false.
+    /// Everything else: a text, a number, true or false. So are `int2vector` and `oidvector`, arrays that are written
+    /// `1 2 3`.
     Scalar,
 }
 
@@ -29,6 +30,9 @@ pub fn shape(type_oid: pg_sys::Oid) -> Shape {
         let base = pg_sys::getBaseType(type_oid);
         if base == pg_sys::JSONOID || base == pg_sys::JSONBOID {
             return Shape::Json;
+        }
+        if base == pg_sys::INT2VECTOROID || base == pg_sys::OIDVECTOROID {
+            return Shape::Scalar;
         }
         let element = pg_sys::get_element_type(base);
         if element == pg_sys::InvalidOid {
@@ -94,26 +98,58 @@ pub fn input_null(type_oid: pg_sys::Oid, modifier: i32) {
 /// True when a type would forget a part of a text that it reads, or take it for another value, without a word. The
 /// session's time zone must be UTC.
 pub fn misreads(type_oid: pg_sys::Oid, text: &CStr) -> bool {
-    let bytes = text.to_bytes();
-    let kept = || input(type_oid, -1, text).value();
-    match type_oid {
+    misreading(type_oid).is_some_and(|misreads| misreads(type_oid, text))
+}
+
+/// False when [`misreads`] is false for any text.
+pub fn may_misread(type_oid: pg_sys::Oid) -> bool {
+    misreading(type_oid).is_some()
+}
+
+/// How to tell that a type misreads a text; `None` for one that never does.
+fn misreading(type_oid: pg_sys::Oid) -> Option<fn(pg_sys::Oid, &CStr) -> bool> {
+    Some(match type_oid {
         // Cut after 63 bytes.
-        pg_sys::NAMEOID => bytes.len() >= pg_sys::NAMEDATALEN as usize,
+        pg_sys::NAMEOID => |_, text| text.count_bytes() >= pg_sys::NAMEDATALEN as usize,
         // Cut after the first byte, but for what can't be written as one: `\377`.
-        pg_sys::CHAROID => bytes.len() > 1 && octal_byte(bytes) != Some(kept() as u8),
-        // -1 is taken for 4294967295, and 010 for eight.
-        pg_sys::OIDOID | pg_sys::XIDOID | pg_sys::CIDOID | pg_sys::XID8OID => {
-            let kept = CString::new(kept().to_string()).unwrap_or_default();
-            let number = |text: &CStr| input(pg_sys::NUMERICOID, -1, text);
-            let numbers = (number(&kept), number(text));
-            equal(pg_sys::NUMERICOID, pg_sys::InvalidOid, numbers.0, numbers.1) == Some(false)
+        pg_sys::CHAROID => |oid, text| {
+            let bytes = text.to_bytes();
+            bytes.len() > 1 && octal_byte(bytes) != Some(input(oid, -1, text).value() as u8)
+        },
+        pg_sys::OIDOID | pg_sys::XIDOID | pg_sys::CIDOID | pg_sys::XID8OID => is_other_number,
+        pg_sys::OIDVECTOROID => has_other_numbers,
+        pg_sys::TIMESTAMPOID => |_, text| Moment::read(text).is_some_and(|moment| moment.zone != 0),
+        pg_sys::DATEOID => {
+            |_, text| Moment::read(text).is_some_and(|moment| moment.time + moment.zone != 0)
         }
-        pg_sys::TIMESTAMPOID => Moment::read(text).is_some_and(|moment| moment.zone != 0),
-        pg_sys::DATEOID => Moment::read(text).is_some_and(|moment| moment.time + moment.zone != 0),
-        pg_sys::TIMEOID => time_with_zone(text).zone != 0 || names_a_day(text),
-        pg_sys::TIMETZOID => names_a_day(text),
-        _ => false,
-    }
+        pg_sys::TIMEOID => |_, text| time_with_zone(text).zone != 0 || names_a_day(text),
+        pg_sys::TIMETZOID => |_, text| names_a_day(text),
+        _ => return None,
+    })
+}
+
+/// True when a type without negative numbers reads another number than the decimal digits say: -1 is taken for
+/// 4294967295, and 010 for eight. Other notations differ from major to major and are none.
+fn is_other_number(type_oid: pg_sys::Oid, text: &CStr) -> bool {
+    let number = text.to_str().ok().and_then(|text| {
+        let digits = text.trim_matches(is_space);
+        digits.parse::<i128>().ok()
+    });
+    number.is_none_or(|number| number != input(type_oid, -1, text).value() as i128)
+}
+
+/// As [`is_other_number`], of numbers with spaces between them. Postgres would take `1-2` for two.
+fn has_other_numbers(_: pg_sys::Oid, text: &CStr) -> bool {
+    let text = text.to_string_lossy();
+    let mut numbers = text.split(is_space).filter(|number| !number.is_empty());
+    numbers.any(|number| {
+        CString::new(number).is_ok_and(|number| is_other_number(pg_sys::OIDOID, &number))
+    })
+}
+
+/// What C's `isspace` takes for a space.
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t'..='\r')
 }
 
 fn octal_byte(text: &[u8]) -> Option<u8> {

@@ -51,15 +51,23 @@ mod tests {
         for type_name in ["oid", "xid"] {
             shop.column(type_name)
                 .keeps(text(" 7 "), "7")
+                .keeps(text("+7"), "7")
                 .keeps(0, "0")
                 .refuses(-1, NOT_EXACT);
         }
+        shop.column("xid")
+            .refuses(text("0x1F"), NOT_EXACT)
+            .refuses(text("010"), NOT_EXACT);
         shop.column("oid[]").refuses("[1, -2]", NOT_EXACT);
-        // Since PostgreSQL 16 its input reads octal digits.
-        let ten = shop.column("oid");
+        // Since PostgreSQL 16 its input reads octal and hexadecimal digits.
+        let oid = shop.column("oid");
         match cfg!(any(feature = "pg14", feature = "pg15")) {
-            true => ten.keeps(text("010"), "10"),
-            false => ten.refuses(text("010"), NOT_EXACT),
+            true => oid
+                .keeps(text("010"), "10")
+                .refuses(text("0x1F"), NOT_A_NUMBER),
+            false => oid
+                .refuses(text("010"), NOT_EXACT)
+                .refuses(text("0x1F"), NOT_EXACT),
         };
     }
 

@@ -3,8 +3,9 @@
 #[pgrx::pg_schema]
 mod tests {
     use pgrx::prelude::*;
+    use synapsor_core::outcome::Status;
 
-    use crate::tests::change::{delete, text};
+    use crate::tests::change::{delete, text, update};
     use crate::tests::shop::Shop;
 
     const MISMATCH: &str = "WRITEBACK_VALUE_TYPE_MISMATCH: v";
@@ -113,6 +114,55 @@ mod tests {
         shop.column("code[]").refuses("[\"abc \"]", NOT_EXACT);
         shop.column("document[]")
             .keeps(r#"[{"a": 1}, [2]]"#, r#"{"{\"a\": 1}",[2]}"#);
+    }
+
+    #[pg_test]
+    fn vectors_of_numbers_are_written_with_spaces() {
+        let shop = Shop::open();
+        shop.run("CREATE TYPE index_key AS (columns int2vector, classes oidvector)");
+        shop.column("int2vector")
+            .keeps(text("1 -2 3"), "1 -2 3")
+            .refuses(text("{1,2}"), MALFORMED)
+            .refuses("[1, 2]", MISMATCH);
+        shop.column("oidvector")
+            .keeps(text(" 1 2  4294967295 "), "1 2 4294967295")
+            .keeps(text(""), "")
+            .refuses(text("1 -2"), NOT_EXACT)
+            .refuses(text("1-2"), NOT_EXACT);
+        shop.column("int2vector[]")
+            .keeps("[\"1 2 3\", null]", "{\"1 2 3\",NULL}");
+        shop.column("index_key")
+            .keeps(text("(1 2,3 4)"), "(\"1 2\",\"3 4\")")
+            .refuses(text("(1 2,3 -4)"), NOT_EXACT);
+        shop.column("index_key[]")
+            .keeps("[\"(1 2,3 4)\"]", r#"{"(\"1 2\",\"3 4\")"}"#);
+    }
+
+    #[pg_test]
+    fn a_large_array_arrives() {
+        let shop = Shop::open();
+        shop.run(
+            "CREATE TABLE samples (id int PRIMARY KEY, v int[]); INSERT INTO samples VALUES (1)",
+        );
+        let numbers: Vec<_> = (0..300_000).map(|n: i32| n.to_string()).collect();
+        let numbers = format!("{{{}}}", numbers.join(","));
+        shop.applied(&update("samples").key("id", 1).set("v", text(&numbers)));
+        let sum = shop.text("SELECT sum(n) FROM samples, unnest(v) n");
+        assert_eq!(sum, "44999850000");
+    }
+
+    #[pg_test]
+    fn a_large_array_can_be_cancelled_while_its_elements_are_looked_at() {
+        let shop = Shop::open();
+        shop.run("CREATE TABLE visits (id int PRIMARY KEY, v timestamp[]); INSERT INTO visits VALUES (1)");
+        let moments = format!("{{{}}}", ["2026-05-27T10:00:00Z"; 200_000].join(","));
+        let change = update("visits").key("id", 1).set("v", text(&moments));
+        shop.set("synapsor.statement_timeout", "1ms");
+        let decision = shop.apply(&change);
+        assert_eq!(decision.status, Status::Retrying, "{decision:?}");
+        let error = decision.failure.expect("a failure has a text").error;
+        // Without the column, it would have ended only after all of them.
+        assert_eq!(error, "SQLSTATE 57014: query_canceled, column v");
     }
 
     #[pg_test]

@@ -19,7 +19,8 @@ pub fn integer(base: &str, least: i64, most: i64, text: &str) -> Option<Meaning>
             !text.contains(['.', 'e', 'E']) && (base != "oid" || !has_leading_zero(text));
         return Some(Meaning::known(base, shown, fits)?.unless_refused(is_plain));
     }
-    let number = other_notation(text)?;
+    // Only some majors read these in an oid, which is what it is then refused for in all.
+    let number = other_notation(text).filter(|_| base != "oid")?;
     Some(Meaning::known(base, number.to_string(), range.contains(&number))?.unless_refused(false))
 }
 
