@@ -72,9 +72,9 @@ Every setting is a flag, an environment variable (SYNAPSOR_ and its name in capi
 and a line of the TOML file (poll_interval = \"5s\"); the first of the three that says something counts. \
 Secrets are never flags: SYNAPSOR_API_KEY or --api-key-file, SYNAPSOR_DATABASE_URL or --database-url-file.
 
-Exit codes: 0 done; 1 done, and somebody should look (a proposal failed, a report is still owed or was rejected, the doctor \
+Exit codes: 0 done; 1 done, and somebody should look (a proposal failed, a report could not be sent or was rejected, the doctor \
 found something); 2 wrong command line; 69 refused; 75 control plane or database can't answer now, try again; \
-77 a key, password or right is missing; 78 a setting is missing or wrong.";
+77 a key, password or right is not accepted; 78 a setting or a key is missing or wrong.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]

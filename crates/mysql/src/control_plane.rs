@@ -20,7 +20,7 @@ use crate::stop::Stop;
 const PRODUCT: &str = concat!("synapsor-writeback-mysql/", env!("CARGO_PKG_VERSION"));
 
 /// The kind of source that we serve.
-const KIND: &str = "mysql";
+pub const KIND: &str = "mysql";
 
 /// The control plane, ready to be called.
 pub struct ControlPlane {

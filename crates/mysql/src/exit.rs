@@ -13,9 +13,9 @@ pub enum Exit {
     Refused,
     /// 75: control plane or database can't be reached or can't answer now; trying again may help. Nothing is lost.
     TryAgain,
-    /// 77: a key, a password or a right is missing.
+    /// 77: a key, a password or a right is not accepted.
     NoPermission,
-    /// 78: a setting is missing or wrong.
+    /// 78: a setting or a key is missing or wrong.
     Configuration,
 }
 

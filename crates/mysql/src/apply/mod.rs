@@ -103,6 +103,9 @@ impl Applier<'_> {
         statement: Statement<'_>,
     ) -> Result<(), Unfit> {
         let prepared = self.prepare(session, statement)?;
+        if !self.settings.allow_cascade {
+            Cascades::require_sight(session, &prepared.place())?;
+        }
         Ok(session.examine(&prepared.statement.sql)?)
     }
 
@@ -145,6 +148,14 @@ impl Prepared<'_> {
         };
         session.reach(Point::AfterStatement)?;
         decision
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place {
+            statement: &self.statement,
+            typed: &self.typed,
+            target: &self.target,
+        }
     }
 
     fn values(&self) -> Vec<Value> {
@@ -230,11 +241,7 @@ impl Prepared<'_> {
             Found::None => return Ok(Decision::conflict(ConflictReason::RowNotFound)),
             Found::Many => return Err(multi_row().into()),
         }
-        let place = Place {
-            statement: &self.statement,
-            typed: &self.typed,
-            target: &self.target,
-        };
+        let place = self.place();
         let cascades = match settings.allow_cascade {
             true => Cascades::default(),
             false => Cascades::before(session, &place)?,

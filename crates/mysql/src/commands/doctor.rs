@@ -95,8 +95,12 @@ fn examine_control_plane(context: &Context<'_>, checks: &mut Vec<Check>) -> Opti
     let mut control_plane = control_plane;
     match control_plane.fetch(LOOKED_AT) {
         Ok(fetched) => {
-            let listed = fetched.proposals.len();
-            let detail = format!("source {}, {listed} proposals listed", fetched.source_id);
+            let listed = match fetched.proposals.len() {
+                0 => "no proposal listed, so no target is examined".to_owned(),
+                count if count < LOOKED_AT => format!("{count} proposals listed"),
+                _ => format!("{LOOKED_AT} proposals or more listed, the first of them examined"),
+            };
+            let detail = format!("source {}, {listed}", fetched.source_id);
             checks.push(well("control plane and source", detail));
             Some(fetched)
         }
@@ -231,12 +235,17 @@ fn target(context: &Context<'_>, session: &mut Session, proposal: &Proposal) -> 
         Ok(()) => well("target", name),
         Err(Unfit::Failed(failure)) => {
             let detail = format!("{name}: {}", failure.error);
-            unwell("target", detail, "Its proposals will end as failed.")
+            let hint = "Such proposals would end as failed; what to do, the error's name says.";
+            unwell("target", detail, hint)
         }
         Err(Unfit::Database(error)) => {
             let check = trouble("target", &error.into());
+            let hint = format!(
+                "GRANT what its proposals do: SELECT, INSERT, DELETE, UPDATE (columns) ON {name} TO '…'@'…'."
+            );
             Check {
                 detail: format!("{name}: {}", check.detail),
+                hint,
                 ..check
             }
         }

@@ -12,14 +12,15 @@ pub mod sources;
 mod status;
 
 use clap::CommandFactory;
+use serde_json::json;
 
 use crate::cli::{Cli, Command};
 use crate::database::Database;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::ledger::Ledger;
-use crate::output::{Format, Output};
-use crate::settings::Settings;
+use crate::output::{Format, Level, Output};
+use crate::settings::{self, Settings};
 use crate::stop::Stop;
 
 /// What every command works with.
@@ -62,6 +63,10 @@ pub fn run(cli: &Cli, output: Output) -> Result<Exit, Error> {
         stop,
         cli,
     };
+    for variable in settings::unknown_variables() {
+        let event = "an environment variable is no setting, and is passed over";
+        output.event(Level::Warning, event, json!({ "variable": variable }));
+    }
     match &cli.command {
         Command::Run => run::run(context),
         Command::PollOnce => poll_once::run(&context),

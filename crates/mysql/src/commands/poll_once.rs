@@ -37,10 +37,10 @@ pub fn run(context: &Context<'_>) -> Result<Exit, Error> {
         context.output.emit(&result);
         summary.count(result);
     });
-    // A stop in the middle is an orderly end: what was not come to stays approved.
-    let is_stopped = context.stop.is_asked();
-    summary.show(context, &tally, polled.is_ok() || is_stopped);
-    if is_stopped {
+    // A stop in the middle is an orderly end, but not the whole poll: what was not come to stays approved.
+    summary.is_stopped = context.stop.is_asked();
+    summary.show(context, &tally, polled.is_ok() && !summary.is_stopped);
+    if summary.is_stopped {
         return Ok(Exit::Success);
     }
     polled?;
@@ -60,6 +60,8 @@ struct Summary {
     skipped: usize,
     /// Those that a person wants to see first: not applied.
     shown: Vec<Value>,
+    /// It was asked to stop in the middle.
+    is_stopped: bool,
 }
 
 impl Summary {
@@ -95,6 +97,9 @@ impl Summary {
             "retrying": self.retrying, "refused": self.refused, "skipped": self.skipped,
             "reported": tally.delivered, "reports_postponed": tally.postponed, "reports_rejected": tally.rejected,
         });
+        if self.is_stopped {
+            summary["stopped"] = true.into();
+        }
         if let Some(error) = &tally.last_error {
             summary["report_error"] = error.as_str().into();
         }
@@ -137,5 +142,10 @@ impl Summary {
                 .as_ref()
                 .map_or(String::new(), |error| format!("\n{error}")),
         ));
+        if self.is_stopped {
+            output.say(
+                "Stopped in the middle: the rest stays approved, and more reports may be owed.",
+            );
+        }
     }
 }

@@ -6,6 +6,7 @@ use synapsor_core::proposal::Proposal;
 
 use super::{Context, input};
 use crate::apply::{Applier, Columns};
+use crate::control_plane::KIND;
 use crate::database::Session;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -15,6 +16,14 @@ use crate::target::Targets;
 /// Prints `{status, operation, guards, before, after, reason?, error?}`.
 pub fn run(context: &Context<'_>) -> Result<Exit, Error> {
     let proposal = input::proposal()?;
+    if proposal.source_kind.as_deref() != Some(KIND) {
+        let skipped = json!({ "status": "skipped", "reason": "not ours: source_kind" });
+        context
+            .output
+            .say("would be skipped: its source_kind is not \"mysql\"");
+        context.output.emit(&skipped);
+        return Ok(Exit::Attention);
+    }
     let mut session = context.database()?.connect()?;
     session.begin()?;
     let preview = preview(context, &mut session, &proposal);

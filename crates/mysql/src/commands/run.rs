@@ -47,6 +47,8 @@ pub fn run(mut context: Context<'_>) -> Result<Exit, Error> {
             }
         };
         context.settings = settings;
+        // Whoever has changed something wants to see how it goes now.
+        announcer = Announcer::default();
     }
 }
 
@@ -74,7 +76,8 @@ fn reload(old: &Context<'_>) -> Option<Settings> {
     match read {
         Ok(settings) => {
             let event = "settings read again";
-            old.output.event(Level::Info, event, json!({}));
+            let details = json!({ "source": source(&settings) });
+            old.output.event(Level::Info, event, details);
             Some(settings)
         }
         Err(error) => {

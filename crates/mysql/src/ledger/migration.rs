@@ -23,6 +23,7 @@ pub fn statements(schema: &str) -> Vec<String> {
 pub fn script(schema: &str, account: &str) -> String {
     format!(
         "{}\n-- The rights of the account that applies proposals: on the ledger, and for each target as little as its proposals need.\n\
+         -- It is made before: CREATE USER {account} IDENTIFIED BY '…';\n\
          GRANT SELECT, INSERT, UPDATE, DELETE ON `{schema}`.`ledger` TO {account};\n\
          GRANT SELECT ON `{schema}`.`pending_reports` TO {account};\n\
          GRANT SELECT ON `{schema}`.`rejected_reports` TO {account};\n\

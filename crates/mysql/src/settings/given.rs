@@ -44,6 +44,30 @@ pub fn by_environment() -> Result<Layer, Error> {
     read(table).map_err(|why| invalid("the environment", &why))
 }
 
+/// Variables of the environment that look like settings and are none: a misspelt one would be passed over without a word.
+pub fn unknown_variables() -> Vec<String> {
+    /// What is read elsewhere: the key itself, the file, what the `sources` commands fall back to, what development sets.
+    const OTHERS: [&str; 6] = [
+        "API_KEY",
+        "CONFIG",
+        "DATABASE_ID",
+        "RUN",
+        "CRASH_POINTS",
+        "DEFECT",
+    ];
+    let known = names();
+    let is_known = |name: &str| {
+        let setting = name.to_ascii_lowercase();
+        OTHERS.contains(&name) || known.contains(&setting) && name == setting.to_ascii_uppercase()
+    };
+    let variables = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let unknown = variables.filter(|variable| {
+        let name = variable.strip_prefix(PREFIX);
+        name.is_some_and(|name| !is_known(name))
+    });
+    unknown.collect()
+}
+
 /// What a TOML file says. One that holds a connection's URL has to be private.
 ///
 /// # Errors

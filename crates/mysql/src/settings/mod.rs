@@ -13,7 +13,7 @@ use synapsor_core::control_plane::ControlPlaneSettings;
 use synapsor_core::outcome::Policy;
 
 use crate::error::Error;
-pub use given::check;
+pub use given::{check, unknown_variables};
 pub use layer::Layer;
 use secret::SecretText;
 

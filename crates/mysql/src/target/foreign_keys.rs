@@ -51,10 +51,8 @@ impl Cascades {
     /// # Errors
     /// `WRITEBACK_CASCADE_BLOCKED: <why or table>`, also where that can't be told.
     pub fn before(session: &mut Session, place: &Place<'_>) -> Result<Self, Unfit> {
-        let bits = match place.statement.operation {
-            Operation::Insert => return Ok(Cascades::default()),
-            Operation::Delete => ON_DELETE,
-            Operation::Update => ON_UPDATE,
+        let Some(bits) = bits(place.statement.operation) else {
+            return Ok(Cascades::default());
         };
         let Some(mut widenings) = place.widenings(session, bits)? else {
             return Ok(Cascades::default());
@@ -78,6 +76,17 @@ impl Cascades {
         }
     }
 
+    /// Requires that the foreign keys can be seen that would widen the statement. Locks nothing.
+    ///
+    /// # Errors
+    /// `WRITEBACK_CASCADE_BLOCKED: <why>`
+    pub fn require_sight(session: &mut Session, place: &Place<'_>) -> Result<(), Unfit> {
+        match bits(place.statement.operation) {
+            Some(bits) => place.widenings(session, bits).map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Requires, after an update and all that came with it (triggers, generated columns), that nothing has changed that others refer to.
     ///
     /// # Errors
@@ -89,6 +98,15 @@ impl Cascades {
             }
         }
         Ok(())
+    }
+}
+
+/// The foreign keys that an operation can run into; `None` for an insert.
+fn bits(operation: Operation) -> Option<u32> {
+    match operation {
+        Operation::Insert => None,
+        Operation::Delete => Some(ON_DELETE),
+        Operation::Update => Some(ON_UPDATE),
     }
 }
 

@@ -93,6 +93,14 @@ fn a_preview_shows_the_row_before_and_after_and_changes_nothing(flavor: Flavor) 
 fn a_preview_shows_why_nothing_would_be_applied(flavor: Flavor) {
     let stage = Stage::new(flavor);
     let before = world(&stage);
+    for kind in [json!("postgres"), Value::Null] {
+        let (skipped, code) = preview(&stage, stage.close(1).field("source_kind", kind));
+        assert_eq!(skipped["status"], "skipped");
+        assert_eq!(
+            (&skipped["reason"], code),
+            (&json!("not ours: source_kind"), Some(1))
+        );
+    }
     let close = || stage.close(1);
     let insert = stage.insert("tickets").change("id", 1);
     let missing = stage.update("missing").key("id", 1).change("x", 1);

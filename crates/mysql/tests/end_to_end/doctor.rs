@@ -17,6 +17,7 @@ on_both! {
     troubles_of_the_database_s_address_are_named
     troubles_of_the_ledger_are_named
     troubles_of_a_target_are_named
+    a_right_that_a_delete_would_lack_is_named
     troubles_of_the_server_are_named
 }
 
@@ -35,6 +36,11 @@ impl Examination {
         let troubles: Vec<_> = lines.iter().filter(|line| line["ok"] == false).collect();
         assert_eq!(troubles.len(), 1, "{:?}", self.0);
         troubles[0].clone()
+    }
+
+    /// Nothing is not well.
+    fn assert_well(&self) {
+        assert_eq!(self.0.code, Some(0), "{:?}", self.0);
     }
 
     /// The one trouble is of this check, with these words, and there is something to do about it.
@@ -191,6 +197,15 @@ fn troubles_of_the_ledger_are_named(flavor: Flavor) {
     stage.shop.execute(&alter);
     examine(&stage, &[]).assert_trouble("ledger", "LEDGER_VERSION");
     assert_eq!(stage.poll().error()["error"], "LEDGER_VERSION");
+}
+
+fn a_right_that_a_delete_would_lack_is_named(flavor: Flavor) {
+    let stage = Stage::new(flavor);
+    stage.approve(stage.delete("tickets").id("delete").key("id", 1));
+    examine(&stage, &[]).assert_well();
+    let revoke = format!("REVOKE PROCESS ON *.* FROM '{}'@'%'", stage.user);
+    stage.shop.execute(&revoke);
+    examine(&stage, &[]).assert_trouble("target", "without the right PROCESS");
 }
 
 fn troubles_of_a_target_are_named(flavor: Flavor) {

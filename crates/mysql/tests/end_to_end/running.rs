@@ -119,6 +119,21 @@ fn settings_that_can_t_be_worked_with_leave_the_old_ones_in_place() {
 }
 
 #[test]
+fn new_settings_that_do_not_work_are_told_at_once() {
+    let stage = Stage::new(Flavor::MariaDb);
+    let folder = Folder::new();
+    let config = folder.file("settings.toml", &format!("{NEVER}source_id = \"src_1\""));
+    let mut command = stage.program(&["run", "--config"]);
+    let mut run = Running::start(command.arg(&config).env_remove("SYNAPSOR_SOURCE_ID"));
+    run.wait_for_event("running");
+    fs::write(&config, format!("{NEVER}source_name = \"nobody\"")).unwrap();
+    run.signal(libc::SIGHUP);
+    run.wait_for_event("\"settings read again\",\"source\":\"nobody\"");
+    run.wait_for_event("SOURCE_NOT_FOUND");
+    assert_eq!(run.terminate().0, Some(0));
+}
+
+#[test]
 fn a_new_key_is_taken_at_the_next_poll() {
     let stage = Stage::new(Flavor::MariaDb);
     let folder = Folder::new();

@@ -185,3 +185,15 @@ fn a_plain_number_is_milliseconds_and_bytes_in_all_three_places() {
     let ended = Ended::of(program(&["status"]).arg("--config").arg(config));
     assert!(ended.message().contains("at least 10ms"), "{ended:?}");
 }
+
+#[test]
+fn an_environment_variable_that_is_no_setting_is_told() {
+    let stage = Stage::new(Flavor::MariaDb);
+    let quiet = Ended::of(stage.program(&["status"]).env("SYNAPSOR_DRY_RUN", "on"));
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (Some(0), ""));
+    for misspelt in ["SYNAPSOR_DRYRUN", "SYNAPSOR_dry_run"] {
+        let told = Ended::of(stage.program(&["status"]).env(misspelt, "on"));
+        assert_eq!(told.code, Some(0), "{told:?}");
+        assert!(told.stderr.contains(misspelt), "{told:?}");
+    }
+}

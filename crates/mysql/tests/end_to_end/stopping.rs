@@ -146,6 +146,12 @@ fn a_program_in_the_middle_of_a_backlog_finishes_its_proposal_and_stops(flavor: 
         let mut program = Running::start(&mut stage.program(command));
         stage.wait_for_effects(n * COUNT / 8);
         assert_stops(&mut program, signal);
+        if *command == COMMANDS[1] {
+            let said = program.stdout();
+            let summary = said.lines().last().unwrap_or_default();
+            assert!(summary.contains(r#""ok":false"#), "{summary}");
+            assert!(summary.contains(r#""stopped":true"#), "{summary}");
+        }
         stage.wait_until_alone();
         stage.assert_no_lie();
     }
