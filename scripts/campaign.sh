@@ -20,14 +20,22 @@ fi
 
 results=$(mktemp -d)
 directories=()
+armed=
 clean_up() {
     local status=$?
     trap '' INT TERM HUP PIPE
+    disarm || status=1
     check_left_over "$status" "${directories[@]}" || status=$?
     rm -rf "$results"
     exit "$status"
 }
 trap clean_up EXIT
+
+# Nobody is to find a library with crash points in his server.
+disarm() {
+    [ -z "$armed" ] || scripts/install-into.sh "$armed" 9>&- || return
+    armed=
+}
 
 # campaign postgres|mysql
 campaign() {
@@ -39,14 +47,17 @@ for server in "$@"; do
     if [ "$server" = mariadb ]; then
         use_mysql_servers
         directories+=("${mysql_directories[@]}")
+        take_lock server-mysql
         build_armed_program
         step "Campaign on $(mysql_version mariadb)" campaign mysql
     else
         pg_config=$(pg_config_of "$server")
         directories+=("$("$pg_config" --bindir)")
         take_lock "server-$server"
+        armed=$pg_config
         step "Installation into PostgreSQL $server, with crash points" scripts/install-into.sh "$pg_config" crash_points
         export SYNAPSOR_PG_CONFIG=$pg_config
         step "Campaign on PostgreSQL $server" campaign postgres
+        step "Installation into PostgreSQL $server, without" disarm
     fi
 done

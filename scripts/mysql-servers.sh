@@ -51,8 +51,8 @@ use_mysql_servers() {
 # build_armed_program: builds the companion program with crash points, apart from the one without, and names it to the campaign.
 build_armed_program() {
     local target=${CARGO_TARGET_DIR:-$PWD/target}
-    cargo build -p synapsor-writeback-mysql --features crash_points
-    mkdir -p "$target/armed"
-    cp "$target/debug/synapsor-writeback-mysql" "$target/armed/"
+    cargo build -p synapsor-writeback-mysql --features crash_points || return
+    mkdir -p "$target/armed" || return
+    cp "$target/debug/synapsor-writeback-mysql" "$target/armed/" || return
     export SYNAPSOR_MYSQL_PROGRAM="$target/armed/synapsor-writeback-mysql"
 }

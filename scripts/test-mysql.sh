@@ -20,7 +20,6 @@ step "Tests with $(mysql_version mariadb) and $(mysql_version mysql)" \
     cargo test --no-fail-fast -p synapsor-mysql-testbed -p synapsor-writeback-mysql
 
 crash_campaign() {
-    build_armed_program
-    cargo test -p synapsor-campaign --test mysql
+    build_armed_program && cargo test -p synapsor-campaign --test mysql
 }
 step "Crash campaign with $(mysql_version mariadb)" crash_campaign

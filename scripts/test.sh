@@ -55,7 +55,8 @@ others=", $(mysql_version mariadb), $(mysql_version mysql)"
 scripts/lint.sh "$@"
 step "Tests without a server" counted cargo test --no-fail-fast --workspace \
     --exclude synapsor_writeback --exclude synapsor-mysql-testbed --exclude synapsor-writeback-mysql --exclude synapsor-campaign
-step "Tests of the crash campaign's checker" counted cargo test -p synapsor-campaign --bins
+step "Tests of crash points and the campaign's checker" counted cargo test --bins --lib \
+    -p synapsor-campaign -p synapsor-crash-points --features synapsor-crash-points/armed
 counted scripts/test-mysql.sh
 for major in "$@"; do
     counted scripts/test-server.sh "$major"

@@ -1,6 +1,6 @@
 //! Proposals of an episode, and what each may do.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use synapsor_testbed::Proposal;
 
 /// The tenant whose rows proposals are about.
@@ -69,6 +69,8 @@ pub struct Permit {
     pub row: Option<i64>,
     /// These columns, besides an advanced guard.
     pub columns: &'static [&'static str],
+    /// What these columns have afterwards.
+    pub values: Vec<(&'static str, Value)>,
     /// The conflict guard's value.
     pub version: Option<i64>,
 }
@@ -243,7 +245,7 @@ impl Author<'_> {
     fn about_another(&mut self, name: &str, kind: Kind, cases: &[Case]) -> Option<Case> {
         let earlier: Vec<_> = cases.iter().filter(|case| case.is_to_be_told()).collect();
         let other = self.random.choice(earlier)?;
-        let mut text: serde_json::Value = serde_json::from_str(&other.text).ok()?;
+        let mut text: Value = serde_json::from_str(&other.text).ok()?;
         text["proposal_id"] = json!(name);
         if kind == Kind::Mismatched {
             text["tenant_id"] = json!("globex");
@@ -269,9 +271,15 @@ fn permit(kind: Kind, row: i64) -> Option<Permit> {
         ),
         _ => return None,
     };
+    let values = match kind {
+        Kind::Insert => vec![("amount", json!(10)), ("tenant_id", json!(TENANT))],
+        Kind::Delete => Vec::new(),
+        _ => vec![("status", json!("closed"))],
+    };
     Some(Permit {
         table,
         columns,
+        values,
         row: (kind != Kind::Insert).then_some(row),
         version: (kind == Kind::Guarded).then_some(1),
     })

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use simulated_control_plane::{Simulator, Status};
+use simulated_control_plane::{Simulator, Status, Verdict};
 
 use crate::case::{Author, Case, Rows};
 use crate::checker::{self, Violation};
@@ -159,6 +159,7 @@ fn gather(field: &mut Field<'_>, cases: &[Case], before: i64, number: i64) -> Ev
     let mut evidence = Evidence {
         history: field.system.history(before),
         ledger: field.system.ledger(&prefix(number)),
+        marks: field.system.marks(&prefix(number)),
         ..Evidence::default()
     };
     for case in cases {
@@ -166,6 +167,7 @@ fn gather(field: &mut Field<'_>, cases: &[Case], before: i64, number: i64) -> Ev
         let heard = heard.into_iter().map(|report| Heard {
             status: report.word.status,
             at: field.since + report.elapsed,
+            is_accepted: matches!(report.verdict, Verdict::Stored | Verdict::Repeated),
         });
         evidence.heard.insert(case.id.clone(), heard.collect());
         if let Some(status) = field.simulator.status(&case.id) {
@@ -210,9 +212,9 @@ impl Crowd {
 
     fn leave(self) {
         self.is_over.store(true, Ordering::Relaxed);
-        self.threads.into_iter().for_each(|thread| {
-            let _ = thread.join();
-        });
+        for thread in self.threads {
+            thread.join().expect("an actor that does not panic");
+        }
     }
 }
 

@@ -15,11 +15,11 @@ pub type Row = Map<String, Value>;
 pub struct Change {
     /// Its place in the history.
     pub number: i64,
-    /// When, by the database's clock.
+    /// When it was committed, by the database's clock; where that does not tell, when it was made.
     pub at: SystemTime,
     /// Which table.
     pub table: String,
-    /// True when it was made by the account that applies proposals.
+    /// True for whatever the application did not do itself.
     pub by_writer: bool,
     /// The row before; `None` for an insert.
     pub before: Option<Row>,
@@ -45,6 +45,19 @@ pub struct Heard {
     pub status: Status,
     /// When it had arrived.
     pub at: SystemTime,
+    /// True when it was accepted.
+    pub is_accepted: bool,
+}
+
+/// The ledger was told that a report was accepted, as a trigger on it saw.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    /// The key.
+    pub key: String,
+    /// The proposal that was reported.
+    pub proposal_id: String,
+    /// When, by the database's clock.
+    pub at: SystemTime,
 }
 
 /// Everything about the proposals of an episode.
@@ -54,6 +67,8 @@ pub struct Evidence {
     pub history: Vec<Change>,
     /// The ledger, by key.
     pub ledger: HashMap<String, LedgerRow>,
+    /// Every time that the ledger was told of a delivery.
+    pub marks: Vec<Mark>,
     /// Every report, by proposal id.
     pub heard: HashMap<String, Vec<Heard>>,
     /// Where each proposal is in its life, by its id.

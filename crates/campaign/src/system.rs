@@ -10,9 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use synapsor_crash_points::{Order, Point};
+use synapsor_testbed::nursery;
 
 use crate::case::Rows;
-use crate::evidence::{Change, LedgerRow};
+use crate::evidence::{Change, LedgerRow, Mark};
 
 /// The longest that a server takes to come back.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -65,6 +66,8 @@ pub trait System {
     fn last_change(&mut self) -> i64;
     /// The changes after that one.
     fn history(&mut self, after: i64) -> Vec<Change>;
+    /// When the ledger was told of deliveries, of keys that begin so.
+    fn marks(&mut self, prefix: &str) -> Vec<Mark>;
     /// The ledger's rows whose key begins so.
     fn ledger(&mut self, prefix: &str) -> HashMap<String, LedgerRow>;
 }
@@ -73,16 +76,9 @@ pub trait System {
 pub struct Orders(PathBuf);
 
 impl Orders {
-    /// Makes it, for processes of any user.
+    /// Makes it, for processes of the servers' user, too.
     pub fn new() -> Self {
-        let directory = tempfile::Builder::new()
-            .prefix("synapsor-orders-")
-            .tempdir_in("/tmp")
-            .expect("a directory for orders")
-            .keep();
-        let mode = fs::Permissions::from_mode(0o777);
-        fs::set_permissions(&directory, mode).expect("the directory's mode");
-        Orders(directory)
+        Orders(nursery::empty_home())
     }
 
     /// Where it is.
@@ -94,7 +90,9 @@ impl Orders {
     pub fn give(&self, point: Point, order: &Order) {
         let part = self.0.join("part");
         let written = fs::write(&part, order.to_string());
+        let readable = fs::Permissions::from_mode(0o644);
         written
+            .and_then(|()| fs::set_permissions(&part, readable))
             .and_then(|()| fs::rename(&part, self.0.join(point.name())))
             .expect("an order can be written");
     }
@@ -106,9 +104,15 @@ impl Orders {
     }
 }
 
-impl Drop for Orders {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+impl dyn System + '_ {
+    /// Makes sure that what is attacked has crash points at all: a campaign on a build without them would find nothing.
+    ///
+    /// # Panics
+    /// When nobody comes by one.
+    pub fn require_crash_points(&self) {
+        self.orders().give(Point::BeforeFetch, &Order::Wait(1));
+        let is_armed = self.orders().is_taken(Point::BeforeFetch, PATIENCE);
+        assert!(is_armed, "{} was built without crash points", self.label());
     }
 }
 

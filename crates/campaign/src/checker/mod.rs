@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use simulated_control_plane::Status;
 
 use crate::case::{Case, Kind, Permit, TENANT};
-use crate::evidence::{Change, Evidence, LedgerRow};
+use crate::evidence::{Change, Evidence, LedgerRow, Row};
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,7 @@ pub fn check(cases: &[Case], evidence: &Evidence) -> Vec<Violation> {
     let effects = checker.effects();
     checker.require_receipts(&effects);
     checker.require_truth(cases, &effects);
+    checker.require_marks();
     checker.violations
 }
 
@@ -84,6 +85,7 @@ impl<'a> Checker<'a> {
     /// What the writer did, each change with the key that it belongs to; and whether it was allowed to.
     fn effects(&mut self) -> Effects<'a> {
         let mut effects = Effects::new();
+        let mut advances = BTreeMap::new();
         let evidence = self.evidence;
         for change in evidence.history.iter().filter(|change| change.by_writer) {
             let Some(case) = self.author(change) else {
@@ -92,7 +94,8 @@ impl<'a> Checker<'a> {
                 continue;
             };
             if is_advance(change) {
-                self.require_guard_to_advance(case, change);
+                *advances.entry(case.key.as_str()).or_insert(0) += 1;
+                self.require_guard_to_advance(case, change, advances[case.key.as_str()]);
                 continue;
             }
             match &case.permit {
@@ -128,13 +131,19 @@ impl<'a> Checker<'a> {
             wrong.push(format!("of row {id:?}"));
         }
         let tenants = [&change.before, &change.after];
-        let tenant = |row: &crate::evidence::Row| row.get("tenant_id").is_some_and(|t| t == TENANT);
+        let tenant = |row: &Row| row.get("tenant_id").is_some_and(|t| t == TENANT);
         if !tenants.into_iter().flatten().all(tenant) {
             wrong.push("of another tenant's row".to_owned());
         }
         let columns = change.columns();
         if let Some(column) = columns.iter().find(|name| !permit.columns.contains(name)) {
             wrong.push(format!("of column {column}"));
+        }
+        let after = change.after.as_ref();
+        for (column, value) in permit.values.iter().filter(|_| after.is_some()) {
+            if after.and_then(|row| row.get(*column)) != Some(value) {
+                wrong.push(format!("{column} is not {value}"));
+            }
         }
         if !wrong.is_empty() {
             let found = format!("change {}: {}", change.number, wrong.join(", "));
@@ -152,10 +161,14 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn require_guard_to_advance(&mut self, case: &Case, change: &Change) {
-        let has_guard = case.permit.as_ref().is_some_and(|p| p.version.is_some());
-        if !has_guard {
-            let found = format!("change {} advanced a guard that is none", change.number);
+    /// A guard advances by one, once, in the row of its proposal.
+    fn require_guard_to_advance(&mut self, case: &Case, change: &Change, count: usize) {
+        let number = |row: &Option<Row>, column: &str| row.as_ref()?.get(column)?.as_i64();
+        let permit = case.permit.as_ref().filter(|p| p.version.is_some());
+        let is_its_row = permit.is_some_and(|p| p.row == number(&change.after, "id"));
+        let step = number(&change.before, "version").map(|version| version + 1);
+        if !is_its_row || count > 1 || number(&change.after, "version") != step {
+            let found = format!("change {} advanced what is no guard of it", change.number);
             self.find(Invariant::NothingElse, &case.key, found);
         }
     }
@@ -208,6 +221,18 @@ impl<'a> Checker<'a> {
                 self.require_true(case, report, changes);
             }
             self.require_told(case);
+        }
+    }
+
+    /// The ledger may say that a report was accepted once it was, and not before.
+    fn require_marks(&mut self) {
+        let evidence = self.evidence;
+        for mark in &evidence.marks {
+            let mut heard = evidence.heard.get(&mark.proposal_id).into_iter().flatten();
+            if !heard.any(|report| report.is_accepted && report.at <= mark.at) {
+                let found = format!("{} counts as reported, and was not", mark.proposal_id);
+                self.find(Invariant::Truth, &mark.key, found);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use simulated_control_plane::Status;
 
 use super::*;
-use crate::evidence::{Change, Evidence, Heard, LedgerRow};
+use crate::evidence::{Change, Evidence, Heard, LedgerRow, Mark};
 
 /// A guarded update of row 1, applied and told.
 struct Scene {
@@ -46,6 +46,7 @@ fn case(kind: Kind, id: &str, key: &str) -> Case {
         table: "tickets",
         row: Some(1),
         columns: &["status", "note"],
+        values: vec![("status", json!("closed"))],
         version: Some(1),
     };
     Case {
@@ -68,9 +69,15 @@ fn scene() -> Scene {
     let heard = Heard {
         status: Status::Applied,
         at: moment(11),
+        is_accepted: true,
     };
     evidence.heard.insert("id".to_owned(), vec![heard]);
     evidence.standing.insert("id".to_owned(), Status::Applied);
+    evidence.marks.push(Mark {
+        key: "key".to_owned(),
+        proposal_id: "id".to_owned(),
+        at: moment(12),
+    });
     Scene {
         cases: vec![case(Kind::Guarded, "id", "key")],
         evidence,
@@ -95,12 +102,7 @@ impl Scene {
         &mut self.evidence.history[0]
     }
 
-    fn set(
-        &mut self,
-        side: fn(&mut Change) -> &mut Option<crate::evidence::Row>,
-        column: &str,
-        value: Value,
-    ) {
+    fn set(&mut self, side: fn(&mut Change) -> &mut Option<Row>, column: &str, value: Value) {
         let row = side(self.change()).as_mut().unwrap();
         row.insert(column.to_owned(), value);
     }
@@ -144,6 +146,7 @@ fn a_lie_is_found() {
         let lie = Heard {
             status,
             at: moment(12),
+            is_accepted: false,
         };
         scene.evidence.heard.get_mut("id").unwrap().push(lie);
         scene.assert_broken(Invariant::Truth);
@@ -228,4 +231,36 @@ fn a_guard_that_let_a_change_pass_is_found() {
     scene.set(|change| &mut change.before, "version", json!(2));
     scene.set(|change| &mut change.after, "version", json!(2));
     assert_eq!(scene.broken(), [Invariant::Guard]);
+}
+
+#[test]
+fn another_value_than_the_approved_one_is_found() {
+    let mut scene = scene();
+    scene.set(|change| &mut change.after, "status", json!("nonsense"));
+    assert_eq!(scene.broken(), [Invariant::NothingElse]);
+}
+
+#[test]
+fn a_report_that_counts_as_delivered_and_was_not_is_found() {
+    let mut early = scene();
+    early.evidence.marks[0].at = moment(10);
+    assert_eq!(early.broken(), [Invariant::Truth]);
+    let mut refused = scene();
+    refused.evidence.heard.get_mut("id").unwrap()[0].is_accepted = false;
+    assert_eq!(refused.broken(), [Invariant::Truth]);
+}
+
+#[test]
+fn a_guard_that_advances_twice_or_by_two_is_found() {
+    let advance = |from, to| {
+        change(
+            row("closed", Some("key"), from),
+            row("closed", Some("key"), to),
+        )
+    };
+    for advances in [vec![advance(1, 2), advance(2, 3)], vec![advance(1, 3)]] {
+        let mut scene = scene();
+        scene.evidence.history.extend(advances);
+        assert_eq!(scene.broken(), [Invariant::NothingElse]);
+    }
 }

@@ -17,7 +17,7 @@ use synapsor_mysql_testbed::{Flavor, Proxy, Server, Shop};
 use instances::Instances;
 
 use crate::case::{Rows, TENANT};
-use crate::evidence::{Change, LedgerRow, Row};
+use crate::evidence::{Change, LedgerRow, Mark, Row};
 use crate::system::{Actor, Orders, Stop, System, persist};
 
 /// Errors of each class, by their numbers: those that pass, and those that do not.
@@ -61,6 +61,10 @@ impl MySql {
         let proxy = Proxy::start(&server);
         let mut instances = Instances::new(simulator, api_key);
         instances.migrate(&shop, &user);
+        let marked = include_str!("marked.sql").replace("{shop}", shop.name());
+        shop.root()
+            .query_drop(marked)
+            .expect("the ledger's trigger");
         instances.set(DIRECTORY, orders.path());
         let url = proxy.url(&user, &password, shop.name());
         instances.set("SYNAPSOR_DATABASE_URL", url);
@@ -304,13 +308,29 @@ impl System for MySql {
         let found: Vec<Found> = self.query("history", |session| session.query(&query));
         let change = |(number, at, table, by_writer, before, after): Found| Change {
             number,
-            at: SystemTime::UNIX_EPOCH + Duration::from_micros(at.unsigned_abs()),
+            at: moment(at),
             table,
             by_writer,
             before: object(before),
             after: object(after),
         };
         found.into_iter().map(change).collect()
+    }
+
+    fn marks(&mut self, prefix: &str) -> Vec<Mark> {
+        let query = format!(
+            "SELECT `key`, proposal_id, CAST(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', at) AS SIGNED) FROM marks
+             WHERE left(`key`, {}) = '{prefix}'",
+            prefix.len()
+        );
+        let found: Vec<(String, String, i64)> =
+            self.query("marks", |session| session.query(&query));
+        let mark = |(key, proposal_id, at): (String, String, i64)| Mark {
+            key,
+            proposal_id,
+            at: moment(at),
+        };
+        found.into_iter().map(mark).collect()
     }
 
     fn ledger(&mut self, prefix: &str) -> HashMap<String, LedgerRow> {
@@ -333,4 +353,9 @@ impl System for MySql {
         };
         found.into_iter().map(entry).collect()
     }
+}
+
+/// Of microseconds since 1970.
+fn moment(micros: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_micros(micros.unsigned_abs())
 }

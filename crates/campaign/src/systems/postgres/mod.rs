@@ -18,11 +18,14 @@ use synapsor_testbed::{Cluster, ClusterOptions, Database, OPERATOR, Shutdown, ma
 use actors::Session;
 
 use crate::case::{Rows, TENANT};
-use crate::evidence::{Change, LedgerRow};
+use crate::evidence::{Change, LedgerRow, Mark};
 use crate::system::{Actor, Orders, Stop, System, persist};
 
-/// The superuser, who is the application here.
-const APPLICATION: &str = "postgres";
+/// The application, whose changes are its own.
+const APPLICATION: &str = "app";
+
+/// Whoever runs the server.
+const SUPERUSER: &str = "postgres";
 
 /// Errors of each class: those that pass, and those that do not.
 const ERRORS: [(&str, &str); 8] = [
@@ -55,6 +58,7 @@ impl Postgres {
             .setting("shared_preload_libraries", "synapsor_writeback")
             .setting("synapsor.databases", "campaign")
             .setting("max_worker_processes", 32)
+            .setting("track_commit_timestamp", "on")
             .variable(DIRECTORY, &orders.path().display().to_string());
         if let Some(defect) = defect {
             options = options.variable(DEFECT, defect.name());
@@ -90,14 +94,14 @@ impl Postgres {
         }
     }
 
-    fn application(&self) -> Config {
-        let mut config = self.database.config(APPLICATION);
+    fn config(&self, role: &str) -> Config {
+        let mut config = self.database.config(role);
         config.connect_timeout(Duration::from_secs(2));
         config
     }
 
     fn query<T>(&self, what: &str, ask: impl Fn(&mut Client) -> Result<T, Error>) -> T {
-        let config = self.application();
+        let config = self.config(SUPERUSER);
         persist(what, || ask(&mut config.connect(NoTls)?))
     }
 
@@ -117,12 +121,15 @@ impl Postgres {
     /// Holds a lock for a while.
     fn hold(&self, sql: &str) -> bool {
         const A_WHILE: Duration = Duration::from_millis(700);
-        let held = self.application().connect(NoTls).and_then(|mut session| {
-            let mut transaction = session.transaction()?;
-            transaction.batch_execute(sql)?;
-            thread::sleep(A_WHILE);
-            transaction.rollback()
-        });
+        let held = self
+            .config(SUPERUSER)
+            .connect(NoTls)
+            .and_then(|mut session| {
+                let mut transaction = session.transaction()?;
+                transaction.batch_execute(sql)?;
+                thread::sleep(A_WHILE);
+                transaction.rollback()
+            });
         held.is_ok()
     }
 
@@ -137,7 +144,7 @@ impl Postgres {
         ];
         let shift = COLUMNS.map(|column| format!("{column} = {column} {sign} interval '1 hour'"));
         let sql = format!("UPDATE synapsor.ledger SET {}", shift.join(", "));
-        let session = self.application().connect(NoTls);
+        let session = self.config(SUPERUSER).connect(NoTls);
         session.is_ok_and(|mut session| session.batch_execute(&sql).is_ok())
     }
 
@@ -150,7 +157,13 @@ impl Postgres {
             session.batch_execute("SELECT pg_reload_conf()")
         });
         let is_in_step = || self.database.value::<i64>(IN_STEP) == 1;
-        let in_step = synapsor_testbed::within(Duration::from_secs(10), is_in_step);
+        if !synapsor_testbed::within(Duration::from_secs(10), is_in_step) {
+            self.query("alone again", |session| {
+                session.batch_execute("ALTER SYSTEM RESET synchronous_standby_names")?;
+                session.batch_execute("SELECT pg_reload_conf()")
+            });
+            return false;
+        }
         thread::sleep(Duration::from_millis(300));
         self.cluster.kill_all();
         standby.promote();
@@ -159,7 +172,7 @@ impl Postgres {
         // Its home holds the key, and a late session may still look for its socket.
         let lost = std::mem::replace(&mut self.cluster, standby);
         self.lost.push(lost);
-        in_step
+        true
     }
 
     fn address(&self) -> MutexGuard<'_, Database> {
@@ -168,11 +181,14 @@ impl Postgres {
 
     fn pause(&self) -> bool {
         const A_WHILE: Duration = Duration::from_millis(300);
-        let paused = self.application().connect(NoTls).and_then(|mut session| {
-            session.batch_execute("SELECT synapsor_pause()")?;
-            thread::sleep(A_WHILE);
-            session.batch_execute("SELECT synapsor_resume()")
-        });
+        let paused = self
+            .config(SUPERUSER)
+            .connect(NoTls)
+            .and_then(|mut session| {
+                session.batch_execute("SELECT synapsor_pause()")?;
+                thread::sleep(A_WHILE);
+                session.batch_execute("SELECT synapsor_resume()")
+            });
         paused.is_ok()
     }
 }
@@ -303,7 +319,8 @@ impl System for Postgres {
             )
         };
         let sql = insert("tickets") + &insert("orders");
-        self.query("rows", |session| session.batch_execute(&sql));
+        let config = self.config(APPLICATION);
+        persist("rows", || config.connect(NoTls)?.batch_execute(&sql));
     }
 
     fn actors(&self, seed: u64, current: &Arc<AtomicI64>) -> Vec<Actor> {
@@ -333,7 +350,7 @@ impl System for Postgres {
 
     fn history(&mut self, after: i64) -> Vec<Change> {
         const QUERY: &str = "
-            SELECT number, at, table_name, by_writer, before, after FROM history WHERE number > $1 ORDER BY number";
+            SELECT number, coalesce(pg_xact_commit_timestamp(xmin), at), table_name, by_writer, before, after FROM history WHERE number > $1 ORDER BY number";
         let object = |value: Option<serde_json::Value>| value?.as_object().cloned();
         self.query("history", |session| {
             let rows = session.query(QUERY, &[&after])?;
@@ -346,6 +363,19 @@ impl System for Postgres {
                 after: object(row.get(5)),
             });
             Ok(changes.collect())
+        })
+    }
+
+    fn marks(&mut self, prefix: &str) -> Vec<Mark> {
+        const QUERY: &str = "SELECT key, proposal_id, at FROM marks WHERE starts_with(key, $1)";
+        self.query("marks", |session| {
+            let rows = session.query(QUERY, &[&prefix])?;
+            let marks = rows.iter().map(|row| Mark {
+                key: row.get(0),
+                proposal_id: row.get(1),
+                at: row.get(2),
+            });
+            Ok(marks.collect())
         })
     }
 

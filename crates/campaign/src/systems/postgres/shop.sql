@@ -16,7 +16,7 @@ CREATE TABLE history (
 CREATE FUNCTION write_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO public.history (table_name, by_writer, before, after)
-    VALUES (TG_TABLE_NAME, current_user = 'writer',
+    VALUES (TG_TABLE_NAME, current_user <> 'app',
             CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END, CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END);
     RETURN NULL;
 END $$;
@@ -37,6 +37,21 @@ BEGIN
 END $$;
 CREATE TRIGGER moody AFTER UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION be_moody();
 
+-- What the ledger is told of deliveries.
+CREATE TABLE marks (key text NOT NULL, proposal_id text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE FUNCTION write_mark() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.marks (key, proposal_id) VALUES (NEW.key, NEW.proposal_id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER marked AFTER UPDATE OF report_state ON synapsor.ledger FOR EACH ROW
+    WHEN (NEW.report_state = 'delivered' AND OLD.report_state IS DISTINCT FROM 'delivered') EXECUTE FUNCTION write_mark();
+CREATE TRIGGER inserted AFTER INSERT ON synapsor.ledger FOR EACH ROW
+    WHEN (NEW.report_state = 'delivered') EXECUTE FUNCTION write_mark();
+
+CREATE ROLE app LOGIN;
+GRANT SELECT, INSERT, UPDATE ON tickets, orders TO app;
+GRANT INSERT ON history TO app;
 GRANT SELECT, UPDATE (status, note) ON orders TO writer;
 GRANT SELECT, INSERT, DELETE, UPDATE (status, note, version) ON tickets TO writer;
 GRANT SELECT, INSERT ON credits TO writer;
