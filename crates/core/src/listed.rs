@@ -190,10 +190,6 @@ impl<'de> Deserialize<'de> for Key {
             fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
                 Ok(bytes.to_vec())
             }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Vec<u8>, E> {
-                Ok(text.as_bytes().to_vec())
-            }
         }
 
         deserializer.deserialize_bytes(Bytes).map(Key)

@@ -88,7 +88,13 @@ mod tests {
             source_id: None,
         };
         let read = |id: &&str| {
-            let text = format!("{{\"proposal_id\":\"{id}\"}}");
+            // What begins with a minus is nobody's approval.
+            let status = if id.starts_with('-') {
+                "rejected"
+            } else {
+                "approved"
+            };
+            let text = format!("{{\"proposal_id\":\"{id}\",\"status\":\"{status}\"}}");
             Listed::read(serde_json::from_str(&text).unwrap(), &ours, true)
         };
         Fetched {
@@ -109,6 +115,23 @@ mod tests {
         assert_eq!(news.fetched.proposals.len(), 1);
         assert_eq!(rounds.wanted(2), 3);
         assert!(rounds.news(listing(&["a"]), 3).is_none());
+    }
+
+    #[test]
+    fn a_listing_with_room_left_is_complete_whatever_else_is_in_it() {
+        for ids in [&["a"][..], &["a", "-b", "-c"]] {
+            let mut rounds = Rounds::default();
+            let news = rounds.news(listing(ids), 2).unwrap();
+            assert!(news.is_complete, "{ids:?}");
+            assert_eq!(rounds.wanted(2), 2);
+        }
+    }
+
+    #[test]
+    fn a_complete_listing_of_what_was_seen_ends_the_rounds() {
+        let mut rounds = Rounds::default();
+        assert!(rounds.news(listing(&["a", "b"]), 2).is_some());
+        assert!(rounds.news(listing(&["a"]), 2).is_none());
     }
 
     #[test]
