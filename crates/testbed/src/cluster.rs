@@ -124,7 +124,8 @@ impl Cluster {
     /// When it does not start; with its log.
     pub fn resume(&mut self) {
         assert!(self.postmaster.is_none(), "the server is running already");
-        let started = self.try_resume();
+        // A process of the last server that its postmaster had just started may still be on its way out.
+        let started = within(PATIENCE, || self.try_resume());
         assert!(started, "the server does not start:\n{}", self.log());
     }
 
@@ -196,9 +197,7 @@ impl Cluster {
     pub fn revive(&mut self) {
         if self.has_ended() {
             self.postmaster = None;
-            // A process of the last server may still be on its way out.
-            let started = within(PATIENCE, || self.try_resume());
-            assert!(started, "the server does not start:\n{}", self.log());
+            self.resume();
         }
         let database = self.database("postgres");
         wait_for("the server answers", PATIENCE, || database.is_reachable());
