@@ -66,6 +66,8 @@ fn what_has_no_usable_id_is_shown_with_what_tells_it_from_others() {
     };
     let (error, digest) = told(r#"{"changes":{"a":1}}"#);
     assert_eq!(error, "WRITEBACK_PROPOSAL_INVALID: proposal_id");
+    let shown = serde_json::json!({ "proposal_id": null, "status": "failed", "error": error });
+    assert_eq!(results::unusable(&error), shown);
     assert_eq!(digest.len(), 64);
     assert_ne!(digest, told(r#"{"changes":{"a":2}}"#).1);
     assert_eq!(

@@ -129,6 +129,17 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_retried_is_said_outside_or_inside() {
+        for text in [
+            r#"{"retryable":true,"error":{"code":"X"}}"#,
+            r#"{"error":{"code":"X","retryable":true}}"#,
+        ] {
+            assert!(ErrorBody::read(text).retryable, "{text}");
+        }
+        assert!(!ErrorBody::read(r#"{"error":{"code":"X"}}"#).retryable);
+    }
+
+    #[test]
     fn code_and_text_are_found_in_every_shape() {
         let shapes = [
             r#"{"error_code":"NOPE","message":"no way"}"#,

@@ -79,6 +79,7 @@ fn strike_out(text: &str, secret: &str) -> String {
 /// What follows `Bearer `, whosever it is.
 fn strike_out_tokens(text: &str) -> String {
     const SCHEME: &str = "bearer ";
+    const SHORTEST_TOKEN: usize = 8;
     let folded = text.to_ascii_lowercase();
     let mut out = String::with_capacity(text.len());
     let mut end = 0;
@@ -88,7 +89,7 @@ fn strike_out_tokens(text: &str) -> String {
             .find(is_token_end)
             .unwrap_or(text.len() - token);
         // A short word is prose ("a bearer token is required"); a token is longer.
-        if token < end || length < 8 {
+        if length < SHORTEST_TOKEN {
             continue;
         }
         out.push_str(&text[end..token]);
@@ -158,9 +159,18 @@ mod tests {
             "Authorization: Bearer [redacted], x"
         );
         assert_eq!(
-            clean("a bearer token is required"),
-            "a bearer token is required"
+            clean("bearer abcd1234bearer efgh5678"),
+            "bearer [redacted] [redacted]"
         );
+        for prose in ["a bearer token is required", "the bearer abc1234 left"] {
+            assert_eq!(clean(prose), prose);
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_looked_through_and_cut() {
+        let text = format!("{} k3y/S3cret", "x".repeat(10_000));
+        assert_eq!(clean(&text).chars().count(), MAX_CHARS + 1);
     }
 
     #[test]
