@@ -100,10 +100,15 @@ impl Program {
         command.spawn().expect("the program runs")
     }
 
+    /// The program with these arguments, and nothing of our environment: what development sets there is no setting.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.path);
+        // By which what is left running is found.
+        let run = std::env::var_os("SYNAPSOR_RUN");
         command
             .args(arguments)
+            .env_clear()
+            .envs(run.map(|run| ("SYNAPSOR_RUN", run)))
             .env("SYNAPSOR_BASE_URL", &self.base_url)
             .env("SYNAPSOR_API_KEY_FILE", self.secrets.path().join("key"))
             .env(

@@ -1,7 +1,9 @@
 //! Foreign keys that are hard to see: each of these would change rows that nobody approved.
 
 use mysql::prelude::Queryable;
+use serde_json::Value;
 use synapsor_mysql_testbed::Flavor;
+use synapsor_testbed::Proposal;
 
 use crate::stage::Stage;
 
@@ -40,6 +42,12 @@ fn family(flavor: Flavor, parent: &str, reference: &str) -> Stage {
     stage
 }
 
+/// The proposal that changes a column of the parent.
+fn change(stage: &Stage, column: &str, value: impl Into<Value>) -> Proposal {
+    let update = stage.update("parent").id("widens").key("id", 1);
+    update.change(column, value)
+}
+
 /// Polls: the proposal is refused for the child's sake, and nothing has changed.
 fn require_blocked(stage: &Stage, flags: &[&str]) {
     let family = "SELECT concat_ws(' ', p.code, c.r) FROM parent p, child c";
@@ -55,26 +63,14 @@ fn require_blocked(stage: &Stage, flags: &[&str]) {
 
 fn a_key_to_a_column_that_is_not_unique_widens_an_update(flavor: Flavor) {
     let stage = family(flavor, "id int PRIMARY KEY, code int, KEY (code)", "code");
-    stage.approve(
-        stage
-            .update("parent")
-            .id("widens")
-            .key("id", 1)
-            .change("code", 6),
-    );
+    stage.approve(change(&stage, "code", 6));
     require_blocked(&stage, &[]);
 }
 
 fn a_key_to_a_generated_column_widens_an_update_of_what_it_is_made_from(flavor: Flavor) {
     let parent = "id int PRIMARY KEY, code int, twice int AS (code * 2) STORED UNIQUE";
     let stage = family(flavor, parent, "twice");
-    stage.approve(
-        stage
-            .update("parent")
-            .id("widens")
-            .key("id", 1)
-            .change("code", 6),
-    );
+    stage.approve(change(&stage, "code", 6));
     require_blocked(&stage, &[]);
 }
 
@@ -86,13 +82,7 @@ fn a_trigger_that_changes_a_referred_column_widens_an_update(flavor: Flavor) {
     );
     let trigger = "CREATE TRIGGER tr BEFORE UPDATE ON parent FOR EACH ROW SET NEW.code = 7";
     stage.shop.root().query_drop(trigger).unwrap();
-    stage.approve(
-        stage
-            .update("parent")
-            .id("widens")
-            .key("id", 1)
-            .change("s", "x"),
-    );
+    stage.approve(change(&stage, "s", "x"));
     require_blocked(&stage, &[]);
 }
 
@@ -102,12 +92,7 @@ fn an_advanced_guard_that_is_referred_to_widens_an_update(flavor: Flavor) {
         "id int PRIMARY KEY, code int UNIQUE, s varchar(9)",
         "code",
     );
-    let update = stage
-        .update("parent")
-        .id("widens")
-        .key("id", 1)
-        .change("s", "x");
-    stage.approve(update.conflict("code", 5));
+    stage.approve(change(&stage, "s", "x").conflict("code", 5));
     require_blocked(&stage, &["--advance-guard"]);
 }
 
