@@ -6,8 +6,9 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Levels of nesting that a value may have.
@@ -16,6 +17,9 @@ pub const MAX_DEPTH: usize = 128;
 /// Columns that an object may name: as many as a table can have (MySQL's limit; that of Postgres is lower). What is
 /// checked column by column then takes no time to speak of, however long a list a server makes up.
 pub const MAX_COLUMNS: usize = 4096;
+
+/// Keys that any other object may have: far more than anybody needs, and so few that they cost no memory to speak of.
+const MAX_KEYS: usize = 100_000;
 
 /// What a JSON text is, told from its first character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +145,7 @@ impl Columns {
 }
 
 /// The members of a JSON object, none of them looked into. A repeated key is an error: which of the two was
-/// approved, nobody can say.
+/// approved, nobody can say. So are more than [`MAX_KEYS`].
 pub(crate) struct Members<'a>(pub(crate) Vec<(String, &'a RawValue)>);
 
 impl<'a> Members<'a> {
@@ -167,6 +171,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
                     if !seen.insert(name.clone()) {
                         return Err(A::Error::custom("a key is repeated"));
                     }
+                    if members.len() == MAX_KEYS {
+                        return Err(A::Error::custom("there are too many keys"));
+                    }
                     members.push((name, value));
                 }
                 Ok(members)
@@ -175,6 +182,34 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
         deserializer.deserialize_map(Collect).map(Members)
     }
+}
+
+/// The first elements of a JSON array, at most so many, whatever comes after them; `None` for anything else.
+pub(crate) fn first_elements<'t, T: Deserialize<'t>>(text: &'t str, most: usize) -> Option<Vec<T>> {
+    struct Collect<T>(usize, PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Collect<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
+            let mut elements = Vec::new();
+            while elements.len() < self.0 {
+                match seq.next_element()? {
+                    Some(element) => elements.push(element),
+                    None => return Ok(elements),
+                }
+            }
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(elements)
+        }
+    }
+
+    let mut reader = serde_json::Deserializer::from_str(text);
+    reader.deserialize_seq(Collect(most, PhantomData)).ok()
 }
 
 /// What a well-formed JSON text is.
@@ -218,20 +253,20 @@ fn depth(text: &str) -> usize {
     deepest
 }
 
-/// Walks a well-formed JSON text and says of each character whether it belongs to a string, and how deep it stands.
+/// Walks a well-formed JSON text and says of each character whether it stands between a string's quotes, and how deep
+/// it stands.
 fn scan(text: &str, mut each: impl FnMut(char, bool, usize)) {
     let (mut in_string, mut escaped, mut level) = (false, false, 0usize);
     for c in text.chars() {
-        let was_in_string = in_string;
         match c {
             _ if escaped => escaped = false,
-            '\\' if in_string => escaped = true,
+            '\\' => escaped = true,
             '"' => in_string = !in_string,
             '{' | '[' if !in_string => level += 1,
             '}' | ']' if !in_string => level = level.saturating_sub(1),
             _ => {}
         }
-        each(c, was_in_string || in_string, level);
+        each(c, in_string, level);
     }
 }
 
@@ -278,6 +313,17 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_side_by_side_is_no_nesting() {
+        assert_eq!(depth("[[], {}, [1]]"), 2);
+    }
+
+    #[test]
+    fn brackets_in_a_string_are_no_nesting() {
+        assert_eq!(depth(r#""[[{""#), 0);
+        assert_eq!(depth(r#"["]}", {"\"}": [1]}]"#), 3);
+    }
+
+    #[test]
     fn more_columns_than_a_table_can_have_are_refused() {
         let columns = |count: usize| {
             let members: Vec<_> = (0..count).map(|n| format!("\"c{n}\":1")).collect();
@@ -285,6 +331,25 @@ mod tests {
         };
         assert!(columns(MAX_COLUMNS).is_some());
         assert!(columns(MAX_COLUMNS + 1).is_none());
+    }
+
+    #[test]
+    fn an_object_of_too_many_keys_is_refused() {
+        let keys = |count: usize| {
+            let members: Vec<_> = (0..count).map(|n| format!("\"{n}\":0")).collect();
+            Members::parse(&format!("{{{}}}", members.join(","))).is_some()
+        };
+        assert!(keys(MAX_KEYS));
+        assert!(!keys(MAX_KEYS + 1));
+    }
+
+    #[test]
+    fn no_more_elements_are_taken_than_are_asked_for() {
+        let first = |text, most| first_elements::<u8>(text, most);
+        assert_eq!(first("[1,2,3]", 2), Some(vec![1, 2]));
+        assert_eq!(first("[1,2,3]", 4), Some(vec![1, 2, 3]));
+        let none = ["{}", "7", "[1", "[1,2", "[1,\"x\",2]"];
+        assert!(none.iter().all(|text| first(text, 2).is_none()));
     }
 
     #[test]
@@ -299,5 +364,36 @@ mod tests {
     fn strings_compare_by_what_they_say() {
         assert_eq!(json(r#""\u00e9""#), json("\"é\""));
         assert_ne!(json("7"), json("\"7\""));
+    }
+
+    #[test]
+    fn anything_else_compares_by_its_text_but_for_white_space() {
+        assert_eq!(json("{ \"a\": [1, 2] }"), json("{\"a\":[1,2]}"));
+        assert_ne!(json("1"), json("1.0"));
+    }
+
+    #[test]
+    fn what_a_value_is_shows_in_its_first_character() {
+        for (text, is) in [
+            ("null", Kind::Null),
+            ("true", Kind::Bool),
+            ("false", Kind::Bool),
+            ("-1", Kind::Number),
+            (r#""null""#, Kind::String),
+            ("[null]", Kind::Array),
+            ("\n{}", Kind::Object),
+        ] {
+            assert_eq!(kind(text), is, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_array_and_nothing_else_has_elements() {
+        let array = json(r#"[1.0, [2, 3], "x"]"#).elements().unwrap();
+        let texts: Vec<_> = array.iter().map(Json::text).collect();
+        assert_eq!(texts, ["1.0", "[2, 3]", r#""x""#]);
+        for text in ["{}", r#""[1]""#, "1", "null"] {
+            assert!(json(text).elements().is_none(), "{text}");
+        }
     }
 }

@@ -115,6 +115,26 @@ mod tests {
     }
 
     #[test]
+    fn as_much_as_allowed_is_read_and_not_a_byte_more() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "0123").unwrap();
+        let owner = file.as_file().metadata().unwrap().uid();
+        assert_eq!(read(file.path(), owner, 4).unwrap(), b"0123");
+        let error = read(file.path(), owner, 3).unwrap_err();
+        assert!(matches!(error, PrivateFileError::TooLarge), "{error}");
+    }
+
+    /// The kernel says of this file that it is empty.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_file_that_holds_more_than_its_size_says_is_too_large() {
+        let path = Path::new("/proc/self/environ");
+        let owner = path.metadata().unwrap().uid();
+        let error = read(path, owner, 3).unwrap_err();
+        assert!(matches!(error, PrivateFileError::TooLarge), "{error}");
+    }
+
+    #[test]
     fn one_s_own_file_is_for_nobody_else() {
         for mode in [0o600, 0o400] {
             assert!(!is_exposed(4321, mode), "{mode:o}");

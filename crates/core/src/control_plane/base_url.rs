@@ -5,9 +5,9 @@ use std::fmt;
 use url::{Host, Url};
 
 /// A checked base URL: `https`, or `http` to this machine; neither credentials, query nor fragment.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
-    /// Scheme, host, port and path, without a `/` at the end.
+    /// Scheme, host, port where it is not the scheme's own, and path, without a `/` at the end.
     text: String,
     encrypted: bool,
 }
@@ -34,11 +34,6 @@ impl BaseUrl {
         })
     }
 
-    /// Scheme, host, port where it is not the scheme's own, and path, without a `/` at the end.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
     /// True for `https`.
     pub fn is_encrypted(&self) -> bool {
         self.encrypted
@@ -48,12 +43,6 @@ impl BaseUrl {
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
-    }
-}
-
-impl fmt::Debug for BaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BaseUrl({})", self.text)
     }
 }
 
@@ -174,6 +163,14 @@ mod tests {
             parse("https://x.test:8443/a/b/").unwrap(),
             "https://x.test:8443/a/b"
         );
+    }
+
+    #[test]
+    fn it_knows_whether_it_is_encrypted() {
+        for (text, encrypted) in [("HTTPS://localhost", true), ("HTTP://localhost", false)] {
+            let url = BaseUrl::parse(text, false).unwrap();
+            assert_eq!(url.is_encrypted(), encrypted, "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! An answer's body: read as far as it may be, and made sense of.
 
 use std::io::Read;
-use std::time::{Duration, Instant};
 
 use reqwest::blocking::Response;
 use serde_json::value::RawValue;
@@ -10,17 +9,8 @@ use super::diagnosis::cause_of;
 use super::error::Cause;
 use crate::json::{self, Kind, Members};
 
-/// Bytes asked for at once.
-const CHUNK: usize = 16 * 1024;
-
-/// When a call began, and how long it may take.
-pub(super) struct Clock {
-    pub(super) started: Instant,
-    pub(super) limit: Duration,
-}
-
-/// Reads a body as it comes, and no further than the cap and the deadline allow, whatever length was announced.
-pub(super) fn read(mut response: Response, cap: usize, clock: &Clock) -> Result<Vec<u8>, Cause> {
+/// Reads a body as it comes, and no further than the cap allows, whatever length was announced.
+pub(super) fn read(response: Response, cap: usize) -> Result<Vec<u8>, Cause> {
     if response
         .content_length()
         .is_some_and(|announced| announced > cap as u64)
@@ -28,22 +18,14 @@ pub(super) fn read(mut response: Response, cap: usize, clock: &Clock) -> Result<
         return Err(Cause::TooLarge);
     }
     let mut body = Vec::new();
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let count = response
-            .read(&mut chunk)
-            .map_err(|error| cause_of(&error))?;
-        if count == 0 {
-            return Ok(body);
-        }
-        if body.len() + count > cap {
-            return Err(Cause::TooLarge);
-        }
-        if clock.started.elapsed() > clock.limit {
-            return Err(Cause::Timeout);
-        }
-        body.extend_from_slice(&chunk[..count]);
+    response
+        .take((cap as u64).saturating_add(1))
+        .read_to_end(&mut body)
+        .map_err(|error| cause_of(&error))?;
+    if body.len() > cap {
+        return Err(Cause::TooLarge);
     }
+    Ok(body)
 }
 
 /// The body as JSON text, and whether it was valid UTF-8. An empty body is an empty object.

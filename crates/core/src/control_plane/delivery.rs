@@ -266,3 +266,61 @@ where
 fn next_job(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
     queue.lock().ok()?.recv().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control_plane::error::{Cause, Parts};
+
+    const FIRST: Job = Job { index: 0, round: 0 };
+
+    fn accepted() -> Answered {
+        Ok(Acceptance {
+            status: 200,
+            request_id: "r".into(),
+        })
+    }
+
+    fn busy() -> Answered {
+        Err(ControlPlaneError::new(Parts {
+            cause: Cause::Busy,
+            status: Some(429),
+            their_code: None,
+            message: "busy".into(),
+            request_id: "r".into(),
+            says_retryable: false,
+            retry_after: None,
+        }))
+    }
+
+    #[test]
+    fn all_that_was_sent_before_a_halving_counts_as_one() {
+        let mut window = Window::new(64);
+        while window.size < 32 {
+            assert!(window.judge(FIRST, &accepted()).is_continue());
+        }
+        for _ in 0..32 {
+            assert!(window.judge(FIRST, &busy()).is_continue());
+            assert_eq!(window.size, 16);
+        }
+        let second = Job { index: 1, round: 1 };
+        assert_eq!(window.round, second.round);
+        assert!(window.judge(second, &busy()).is_continue());
+        assert_eq!(window.size, 8);
+    }
+
+    #[test]
+    fn a_thread_that_is_free_takes_the_next_report() {
+        let send = |_| accepted();
+        let (jobs, queue) = mpsc::channel();
+        let queue = Mutex::new(queue);
+        thread::scope(|scope| {
+            let mut crew = Crew::new(scope, &send, &queue, jobs);
+            for _ in 0..3 {
+                crew.start(FIRST.round);
+                while crew.next_answer().is_none() {}
+            }
+            assert_eq!(crew.threads, 1);
+        });
+    }
+}

@@ -66,3 +66,31 @@ fn certificate_fault(error: &CertificateError) -> TlsFault {
         _ => TlsFault::NotTrusted,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_of_a_certificate_is_called_what_it_is() {
+        use CertificateError as Bad;
+        for (error, fault) in [
+            (Bad::Expired, TlsFault::Expired),
+            (Bad::NotValidYet, TlsFault::NotYetValid),
+            (Bad::NotValidForName, TlsFault::WrongHost),
+            (Bad::Revoked, TlsFault::Revoked),
+            (Bad::UnknownIssuer, TlsFault::NotTrusted),
+        ] {
+            let error = rustls::Error::InvalidCertificate(error);
+            let wrapped = io::Error::other(io::Error::other(error));
+            assert_eq!(cause_of(&wrapped), Cause::Tls(fault));
+        }
+    }
+
+    #[test]
+    fn a_handshake_without_agreement_is_no_fault_of_a_certificate() {
+        let alert = rustls::AlertDescription::HandshakeFailure;
+        let error = rustls::Error::AlertReceived(alert);
+        assert_eq!(cause_of(&error), Cause::Tls(TlsFault::Handshake));
+    }
+}

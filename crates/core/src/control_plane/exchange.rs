@@ -1,14 +1,12 @@
 //! One call under way: the request, and what comes back for it.
 
-use std::time::Instant;
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::blocking::Response;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use uuid::Uuid;
 
 use super::base_url::is_dot_segment;
-use super::body::{self, Clock};
+use super::body;
 use super::client::{Answer, Call, Client};
 use super::diagnosis::cause_of;
 use super::error::{Cause, ControlPlaneError};
@@ -51,12 +49,8 @@ impl<'c> Exchange<'c> {
         if self.call.path.iter().any(is_unusable) {
             return Err(self.judge.no_answer(Cause::UnusableId));
         }
-        let clock = Clock {
-            started: Instant::now(),
-            limit: self.client.request_timeout,
-        };
         let response = self.send()?;
-        self.judge.judge(self.receive(response, &clock))
+        self.judge.judge(self.receive(response))
     }
 
     fn send(&self) -> Result<Response, ControlPlaneError> {
@@ -87,7 +81,7 @@ impl<'c> Exchange<'c> {
         request.send().map_err(|error| no_answer(cause_of(&error)))
     }
 
-    fn receive(&self, response: Response, clock: &Clock) -> Received {
+    fn receive(&self, response: Response) -> Received {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let own = self.call.max_response_size.unwrap_or(usize::MAX);
@@ -99,7 +93,7 @@ impl<'c> Exchange<'c> {
         Received {
             status,
             headers,
-            body: body::read(response, cap, clock),
+            body: body::read(response, cap),
         }
     }
 }

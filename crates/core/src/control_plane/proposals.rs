@@ -13,6 +13,10 @@ use crate::report::{Report, Verdict};
 /// The largest answer to a report, in bytes: many are in flight, and none has much to say.
 const MAX_ACCEPTANCE: usize = 1024 * 1024;
 
+/// Elements of one page that are looked at, where a server lists more than it was asked for. The rest waits until those
+/// before it have left the list.
+const MAX_ELEMENTS: usize = 100_000;
+
 /// The longest cursor that we send back, in bytes.
 const MAX_CURSOR_BYTES: usize = 2048;
 
@@ -147,8 +151,7 @@ impl Page {
                 .find(|(n, _)| n == name)
                 .map(|(_, raw)| raw.get())
         };
-        let proposals = field("proposals").filter(|text| json::kind(text) == Kind::Array)?;
-        let elements: Vec<&RawValue> = serde_json::from_str(proposals).ok()?;
+        let elements: Vec<&RawValue> = json::first_elements(field("proposals")?, MAX_ELEMENTS)?;
         let is_intact = |raw: &RawValue| answer.intact || !raw.get().contains('\u{fffd}');
         let items = elements.into_iter().map(|raw| Item {
             raw: raw.to_owned(),

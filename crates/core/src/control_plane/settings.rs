@@ -73,3 +73,59 @@ impl ControlPlaneSettings {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> ControlPlaneSettings {
+        ControlPlaneSettings {
+            base_url: "https://x.test/".into(),
+            allow_insecure_http: false,
+            api_key_file: None,
+            source_name: None,
+            source_id: None,
+            project_id: Some("prj_1".into()),
+            ca_file: None,
+            request_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            max_response_size: 1000,
+            report_concurrency: 64,
+        }
+    }
+
+    #[test]
+    fn the_source_is_the_one_with_the_id_else_the_one_with_the_name() {
+        let (id, name) = (Some("src_1".to_owned()), Some("app".to_owned()));
+        for (source_id, source_name, ours) in [
+            (&id, &name, Some(("src_1", true))),
+            (&id, &None, Some(("src_1", true))),
+            (&None, &name, Some(("app", false))),
+            (&None, &None, None),
+        ] {
+            let settings = ControlPlaneSettings {
+                source_id: source_id.clone(),
+                source_name: source_name.clone(),
+                ..settings()
+            };
+            let expected = ours.map(|(source, is_id)| OurSource {
+                kind: "mysql",
+                project_id: Some("prj_1".into()),
+                source: source.into(),
+                is_id,
+            });
+            assert_eq!(settings.names_a_source(), expected.is_some());
+            assert_eq!(settings.our_source("mysql"), expected);
+        }
+    }
+
+    #[test]
+    fn the_fingerprint_tells_settings_apart() {
+        let other = ControlPlaneSettings {
+            ca_file: Some("ca.pem".into()),
+            ..settings()
+        };
+        assert_eq!(settings().fingerprint(), settings().fingerprint());
+        assert_ne!(settings().fingerprint(), other.fingerprint());
+    }
+}

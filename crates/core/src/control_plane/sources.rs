@@ -269,8 +269,7 @@ fn source_page(text: &str) -> Option<(Vec<Source>, Option<String>)> {
             .find(|(n, _)| n == name)
             .map(|(_, raw)| raw.get())
     };
-    let elements = field("sources").filter(|text| json::kind(text) == Kind::Array)?;
-    let elements: Vec<&RawValue> = serde_json::from_str(elements).ok()?;
+    let elements: Vec<&RawValue> = json::first_elements(field("sources")?, MAX_SOURCES)?;
     let sources = elements.into_iter().filter_map(Source::read).collect();
     Some((sources, field("next_cursor").and_then(cursor)))
 }

@@ -134,6 +134,15 @@ fn an_answer_that_contradicts_itself_is_not_believed() {
 }
 
 #[test]
+fn an_answer_that_contradicts_itself_accepts_no_report() {
+    for body in [r#"{"ok":true,"ok":false}"#, r#"{"\ud800":1,"ok":false}"#] {
+        let client = Client::new(&config(&RawServer::json(body).base_url())).unwrap();
+        let error = client.report(&key(), &applied("wrp_1")).unwrap_err();
+        assert_eq!(error.cause(), Cause::UnexpectedAnswer, "{body}");
+    }
+}
+
+#[test]
 fn a_cursor_is_a_text_or_a_number_and_anything_else_ends_the_list() {
     let cursor = |text: &str| {
         page(format!(r#"{{"proposals":[],"next_cursor":{text}}}"#))

@@ -41,17 +41,18 @@ fn delivered(simulator: &Simulator, count: usize, ceiling: usize) -> (Delivery, 
     (delivery, answers)
 }
 
+fn complete(answered: usize) -> Delivery {
+    Delivery {
+        answered,
+        ending: Ending::Complete,
+    }
+}
+
 #[test]
 fn every_report_is_delivered_once_and_answered_once() {
     let simulator = simulator_with(200);
     let (delivery, answers) = delivered(&simulator, 200, 16);
-    assert_eq!(
-        delivery,
-        Delivery {
-            answered: 200,
-            ending: Ending::Complete
-        }
-    );
+    assert_eq!(delivery, complete(200));
     assert!(answers.values().all(Result::is_ok));
     for n in 1..=200 {
         assert_eq!(simulator.reports_for(&format!("wrp_{n}")).len(), 1);
@@ -63,13 +64,7 @@ fn every_report_is_delivered_once_and_answered_once() {
 fn nothing_to_deliver_is_delivered_at_once() {
     let simulator = simulator_with(0);
     let (delivery, _) = delivered(&simulator, 0, 16);
-    assert_eq!(
-        delivery,
-        Delivery {
-            answered: 0,
-            ending: Ending::Complete
-        }
-    );
+    assert_eq!(delivery, complete(0));
     assert_eq!(simulator.connections(), 0);
 }
 
@@ -90,13 +85,21 @@ fn the_number_in_flight_grows_to_the_ceiling_and_no_further() {
 
 #[test]
 fn it_starts_low() {
-    let simulator = simulator_with(4);
+    let simulator = simulator_with(20);
     simulator.inject(Rule::on(
         Endpoint::Report,
         Fault::latency(Duration::from_millis(50)),
     ));
-    delivered(&simulator, 4, 64);
-    assert_eq!(simulator.peak_in_flight(), 4);
+    let stop = AtomicBool::new(false);
+    let delivery = deliver(
+        &client(&simulator),
+        &key(),
+        &reports(20),
+        64,
+        &stop,
+        |_, _| stop.store(true, Ordering::Relaxed),
+    );
+    assert_eq!((delivery.answered, simulator.peak_in_flight()), (4, 4));
 }
 
 #[test]
@@ -194,13 +197,7 @@ fn a_short_wait_is_waited_for() {
     simulator.inject(Rule::on(Endpoint::Report, Fault::status(429).retry_after_ms(300)).times(1));
     let began = Instant::now();
     let (delivery, answers) = delivered(&simulator, 30, 4);
-    assert_eq!(
-        delivery,
-        Delivery {
-            answered: 30,
-            ending: Ending::Complete
-        }
-    );
+    assert_eq!(delivery, complete(30));
     assert_eq!(answers.values().filter(|answer| answer.is_err()).count(), 1);
     assert!(began.elapsed() >= Duration::from_millis(300));
 }
@@ -398,11 +395,5 @@ fn tls_and_the_largest_window_fit_the_threads_small_stacks() {
         &AtomicBool::new(false),
         |_, _| (),
     );
-    assert_eq!(
-        delivery,
-        Delivery {
-            answered: 300,
-            ending: Ending::Complete
-        }
-    );
+    assert_eq!(delivery, complete(300));
 }

@@ -1,14 +1,13 @@
 //! All pages of the list, from servers that page well, badly and not at all.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use simulated_control_plane::{Endpoint, Fault, Options, Quirk, Rule, Simulator};
 use synapsor_core::control_plane::{Client, Config, Listing};
 use synapsor_core::listed::{Listed, Ours};
 
-use crate::raw::{RawServer, read_head};
+use crate::raw::{RawServer, serving};
 use crate::support::{client, config, key, proposal, simulator, simulator_with};
 
 fn ours() -> Ours {
@@ -33,24 +32,6 @@ fn ids(client: &Client, ours: &Ours, max: usize) -> Vec<String> {
 
 fn numbered(count: usize) -> Vec<String> {
     (1..=count).map(|n| format!("wrp_{n}")).collect()
-}
-
-/// Serves a list whose body is made anew for each request, from the request's number.
-fn serving(
-    body: impl Fn(usize) -> String + Send + Sync + 'static,
-) -> (RawServer, Arc<AtomicUsize>) {
-    let requests = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&requests);
-    let server = RawServer::start(move |socket| {
-        read_head(socket);
-        let body = body(counter.fetch_add(1, Ordering::SeqCst));
-        let head = format!(
-            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let _ = std::io::Write::write_all(socket, (head + &body).as_bytes());
-    });
-    (server, requests)
 }
 
 #[test]
@@ -151,6 +132,27 @@ fn a_list_that_never_ends_ends_all_the_same() {
     assert_eq!(ids(&client, &ours(), 10).len(), 1000);
     assert_eq!(requests.load(Ordering::SeqCst), 1000);
     eprintln!("1000 pages in {:?}", began.elapsed());
+}
+
+#[test]
+fn very_much_that_is_not_ours_ends_the_list() {
+    const MOST: usize = 100_000;
+    let foreign = |n: usize| format!(r#"{{"proposal_id":"x{n}","status":"failed"}}"#);
+    let (server, requests) = serving(move |page| {
+        let elements: Vec<_> = match page {
+            0 => (0..MOST).map(foreign).collect(),
+            _ => vec![foreign(MOST + page)],
+        };
+        let elements = elements.join(",");
+        format!(r#"{{"proposals":[{elements}],"next_cursor":"c{page}"}}"#)
+    });
+    let wide = Config {
+        max_response_size: 64_000_000,
+        ..config(&server.base_url())
+    };
+    let client = Client::new(&wide).unwrap();
+    assert_eq!(ids(&client, &ours(), 10).len(), MOST + 1);
+    assert_eq!(requests.load(Ordering::SeqCst), 2);
 }
 
 #[test]

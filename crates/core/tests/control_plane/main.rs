@@ -13,3 +13,4 @@ mod secrets;
 mod source_calls;
 mod support;
 mod trust;
+mod wire;

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -54,6 +55,24 @@ impl RawServer {
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
+}
+
+/// Serves a JSON body that is made anew for each request, from the request's number; counts the requests.
+pub fn serving(
+    body: impl Fn(usize) -> String + Send + Sync + 'static,
+) -> (RawServer, Arc<AtomicUsize>) {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&requests);
+    let server = RawServer::start(move |socket| {
+        read_head(socket);
+        let body = body(counter.fetch_add(1, Ordering::SeqCst));
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let _ = socket.write_all((head + &body).as_bytes());
+    });
+    (server, requests)
 }
 
 /// Reads up to the empty line; gives what was read.

@@ -135,6 +135,7 @@ fn a_connection_s_password_does_not_come_into_an_error() {
         error.message(),
         "can't connect to [redacted] with [redacted]"
     );
+    assert_eq!(format!("{:?}", new.url), "Secret([redacted])");
     assert!(!format!("{new:?}").contains("PLANTED"));
 }
 
@@ -166,4 +167,5 @@ fn neither_client_nor_call_shows_a_secret() {
     };
     let shown = format!("{client:?} {call:?} {:?}", planted());
     assert!(!shown.contains("PLANTED"), "{shown}");
+    assert!(shown.contains(r#"Call(GET ["v1"])"#), "{shown}");
 }

@@ -1,12 +1,14 @@
 //! The calls about sources.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::{Value, json};
 use simulated_control_plane::{Endpoint, Fault, Options, Quirk, Rule, Simulator, Source};
 use synapsor_core::control_plane::{
     Client, ImportedTable, NewSource, Scope, Secret, SourceError, SourceResolver,
 };
 
-use crate::raw::RawServer;
+use crate::raw::{RawServer, serving};
 use crate::support::{client, config, key, simulator};
 
 fn with_sources(names: &[&str]) -> Simulator {
@@ -57,6 +59,30 @@ fn the_list_has_all_pages_in_order() {
         client(&simulator).list_sources(&key(), None).unwrap().len(),
         2
     );
+}
+
+#[test]
+fn new_cursors_without_a_new_source_end_the_list() {
+    let (server, requests) =
+        serving(|n| format!(r#"{{"sources":[{{"source_id":"src_1"}}],"next_cursor":"c{n}"}}"#));
+    let client = Client::new(&config(&server.base_url())).unwrap();
+    assert_eq!(client.list_sources(&key(), None).unwrap().len(), 1);
+    assert_eq!(requests.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn ten_thousand_sources_are_enough() {
+    let (server, requests) = serving(|page| {
+        let ids = page * 5_000..(page + 1) * 5_000;
+        let sources: Vec<_> = ids
+            .map(|n| format!(r#"{{"source_id":"src_{n}"}}"#))
+            .collect();
+        let sources = sources.join(",");
+        format!(r#"{{"sources":[{sources}],"next_cursor":"c{page}"}}"#)
+    });
+    let client = Client::new(&config(&server.base_url())).unwrap();
+    assert_eq!(client.list_sources(&key(), None).unwrap().len(), 10_000);
+    assert_eq!(requests.load(Ordering::SeqCst), 2);
 }
 
 #[test]
@@ -242,4 +268,37 @@ fn a_name_is_looked_up_again_once_its_id_is_gone() {
         .unwrap();
     assert!(whole.text().contains("src_2"));
     assert_eq!(simulator.calls(Endpoint::ListSources), 2);
+}
+
+#[test]
+fn a_name_that_belongs_to_another_source_by_now_is_followed_there() {
+    let gone = client(&simulator())
+        .show_source(&key(), "src_0")
+        .unwrap_err();
+    let (server, _) =
+        serving(|n| format!(r#"{{"sources":[{{"source_id":"src_{n}","name":"app"}}]}}"#));
+    let client = Client::new(&config(&server.base_url())).unwrap();
+    let mut tried = Vec::new();
+    let call = |id: &str| {
+        tried.push(id.to_owned());
+        match id {
+            "src_0" => Err(gone.clone()),
+            _ => Ok(()),
+        }
+    };
+    SourceResolver::default()
+        .call(&client, &key(), None, "app", call)
+        .unwrap();
+    assert_eq!(tried, ["src_0", "src_1"]);
+}
+
+#[test]
+fn only_an_unknown_id_is_looked_up_again() {
+    let simulator = with_sources(&["app"]);
+    let (client, key) = (client(&simulator), key());
+    simulator.inject(Rule::on(Endpoint::ShowSource, Fault::status(503)));
+    let show = |id: &str| client.show_source(&key, id);
+    let mut resolver = SourceResolver::default();
+    assert!(resolver.call(&client, &key, None, "app", show).is_err());
+    assert_eq!(simulator.calls(Endpoint::ListSources), 1);
 }
