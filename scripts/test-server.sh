@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The tests that need a server, for one major version:  scripts/test-server.sh MAJOR
-# First the tests that run inside a backend (#[pg_test]), then the end-to-end tests in tests/, which start clusters of
-# their own, then a short crash campaign on a build with crash points. All install into the server's tree, so only one run
+# First the tests that run inside a backend (#[pg_test]), then a linter for the SQL that is installed, then the end-to-end
+# tests in tests/, which start clusters of their own, then a short crash campaign on a build with crash points. All install into the server's tree, so only one run
 # at a time may use it.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -49,5 +49,6 @@ crash_campaign() {
 
 step "Tests inside PostgreSQL $major" backend_tests
 step "Installation into PostgreSQL $major" scripts/install-into.sh "$pg_config"
+step "Security of the extension's SQL" scripts/check-sql.sh "$pg_config"
 step "End-to-end tests with PostgreSQL $major" end_to_end_tests
 step "Crash campaign with PostgreSQL $major" crash_campaign

@@ -34,7 +34,8 @@ BEGIN
                    'synapsor.metrics TO %I', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %1$I.synapsor_poll_once(boolean), %1$I.synapsor_report_once(), '
                    '%1$I.synapsor_build(json, text), %1$I.synapsor_start_worker(), %1$I.synapsor_stop_worker(), '
-                   '%1$I.synapsor_pause(), %1$I.synapsor_resume(), %1$I.synapsor_wake(), %1$I.synapsor_status() TO %2$I',
+                   '%1$I.synapsor_pause(), %1$I.synapsor_resume(), %1$I.synapsor_wake(), %1$I.synapsor_status(), '
+                   '%1$I.synapsor_grants(regclass, text[], text[], text, text, text[], name) TO %2$I',
                    home, role);
     EXECUTE format('GRANT EXECUTE ON PROCEDURE %I.synapsor_poll() TO %I', home, role);
 END;

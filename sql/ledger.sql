@@ -8,6 +8,11 @@ BEGIN
             USING ERRCODE = 'feature_not_supported',
                   DETAIL = pg_catalog.format('This one has %s.', pg_catalog.getdatabaseencoding());
     END IF;
+    -- A function of the same name that fits a call better would run with the rights of whoever calls ours.
+    IF pg_catalog.has_schema_privilege('public', pg_catalog.current_schema(), 'CREATE') THEN
+        RAISE WARNING 'everybody may create functions beside those of synapsor_writeback'
+            USING HINT = pg_catalog.format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC', pg_catalog.current_schema());
+    END IF;
 END;
 $$;
 
@@ -43,23 +48,24 @@ CREATE TABLE synapsor.ledger (
     next_report_at    timestamptz,
     report_error      text,
     CONSTRAINT ledger_status_known
-        CHECK (status IN ('retrying', 'applied', 'conflict', 'failed')),
+        CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY['retrying', 'applied', 'conflict', 'failed'])),
     CONSTRAINT ledger_report_state_known
-        CHECK (report_state IN ('pending', 'delivered', 'rejected')),
+        CHECK (report_state OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'delivered', 'rejected'])),
     CONSTRAINT ledger_final_rows_are_decided_and_owed
-        CHECK ((status = 'retrying') = (decided_at IS NULL)
-           AND (status = 'retrying') = (report_state IS NULL)
-           AND (status = 'retrying') = (next_attempt_at IS NOT NULL)),
+        CHECK (CASE WHEN status OPERATOR(pg_catalog.=) 'retrying'
+                    THEN decided_at IS NULL AND report_state IS NULL AND next_attempt_at IS NOT NULL
+                    ELSE decided_at IS NOT NULL AND report_state IS NOT NULL AND next_attempt_at IS NULL END),
     CONSTRAINT ledger_applied_is_one_row
-        CHECK (affected_rows = CASE WHEN status = 'applied' THEN 1 ELSE 0 END)
+        CHECK (affected_rows OPERATOR(pg_catalog.=)
+               CASE WHEN status OPERATOR(pg_catalog.=) 'applied' THEN 1 ELSE 0 END)
 );
 
 -- What is owed, oldest first; empty when all is delivered.
-CREATE INDEX ledger_pending_reports ON synapsor.ledger (next_report_at) WHERE report_state = 'pending';
+CREATE INDEX ledger_pending_reports ON synapsor.ledger (next_report_at) WHERE report_state OPERATOR(pg_catalog.=) 'pending';
 -- What is to be tried again.
-CREATE INDEX ledger_retrying ON synapsor.ledger (next_attempt_at) WHERE status = 'retrying';
+CREATE INDEX ledger_retrying ON synapsor.ledger (next_attempt_at) WHERE status OPERATOR(pg_catalog.=) 'retrying';
 -- What a control plane refused: few, and somebody has to look at them.
-CREATE INDEX ledger_rejected_reports ON synapsor.ledger (decided_at) WHERE report_state = 'rejected';
+CREATE INDEX ledger_rejected_reports ON synapsor.ledger (decided_at) WHERE report_state OPERATOR(pg_catalog.=) 'rejected';
 -- For the newest (synapsor.recent) and the oldest (pruning).
 CREATE INDEX ledger_decided_at ON synapsor.ledger (decided_at);
 
@@ -105,7 +111,7 @@ CREATE TABLE synapsor.hold (
     kind    text        PRIMARY KEY,
     since   timestamptz NOT NULL,
     held_by text        NOT NULL,
-    CONSTRAINT hold_kind_known CHECK (kind IN ('paused', 'stopped'))
+    CONSTRAINT hold_kind_known CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['paused', 'stopped']))
 );
 SELECT pg_catalog.pg_extension_config_dump('synapsor.hold', '');
 COMMENT ON TABLE synapsor.hold IS
@@ -170,7 +176,7 @@ SELECT 'synapsor_writeback_reports', pg_catalog.jsonb_build_object('state', s.st
        'Reports, by state.'
 FROM (VALUES ('pending'), ('delivered'), ('rejected')) AS s (state)
 UNION ALL
-SELECT 'synapsor_writeback_oldest_pending_report_seconds', '{}'::jsonb,
+SELECT 'synapsor_writeback_oldest_pending_report_seconds', pg_catalog.jsonb_build_object(),
        coalesce((SELECT EXTRACT(epoch FROM pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.min(l.decided_at))
                  FROM synapsor.ledger l WHERE l.report_state OPERATOR(pg_catalog.=) 'pending'), 0)::numeric,
        'Age of the oldest outcome that the control plane has not accepted yet.';

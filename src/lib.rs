@@ -18,6 +18,8 @@
 mod apply;
 mod batch;
 mod batches;
+#[cfg(feature = "bench")]
+mod bench;
 mod control_plane;
 mod delivery;
 mod error;
@@ -38,6 +40,7 @@ use tests::pg_test;
 pgrx::pg_module_magic!();
 
 pgrx::extension_sql_file!("../sql/ledger.sql", name = "ledger", bootstrap);
+pgrx::extension_sql_file!("../sql/target_grants.sql", name = "target_grants");
 pgrx::extension_sql_file!("../sql/grants.sql", name = "grants", finalize);
 
 /// Called by Postgres when the library is loaded. Starts nothing: this may be the postmaster, which then starts the launcher.

@@ -150,14 +150,17 @@ fn apply(
         ledger.standing()?.require(false)?;
     }
     fire_the_callers_deferred_triggers();
-    Batch::run(
+    let before = lock::held_by_sql();
+    let done = Batch::run(
         ledger,
         applier,
         &fetched.source_id,
         Retry::Now,
         patience(applier.settings),
         &fetched.proposals.iter().collect::<Vec<_>>(),
-    )
+    )?;
+    lock::release_all_but(&before);
+    Ok(done)
 }
 
 /// How long this transaction may keep its row locks while proposals wait in vain: as long as two statements may take, so

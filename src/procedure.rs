@@ -62,7 +62,9 @@ impl Call<'_> {
                 transactions: self.transactions,
                 watch: &Unwatched,
             };
+            let before = lock::held_by_sql();
             batches.apply(&news.fetched, to_the_end)?;
+            lock::release_all_but(&before);
             tally = self.deliver()?;
         }
         self.prune()?;

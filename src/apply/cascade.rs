@@ -5,13 +5,14 @@
 //! right on the other tables, and no race can slip between a look and the statement.
 
 use pgrx::spi::{SpiClient, SpiResult};
-use pgrx::{IntoDatum, Spi, pg_sys};
+use pgrx::{Spi, pg_sys};
 use synapsor_core::builder::{Operation, Role, Statement};
 use synapsor_core::refusal::{Code, Refusal};
 
 use super::failure::Failure;
 use super::target::Target;
 use crate::pg::relation::Relation;
+use crate::pg::row_counts;
 
 /// The counters of the tables that a statement could spread to.
 pub struct Watch {
@@ -49,12 +50,11 @@ impl Watch {
         if tables.is_empty() {
             return Ok(None);
         }
-        // SAFETY: a plain read.
-        if !unsafe { pg_sys::pgstat_track_counts } {
+        if !row_counts::are_kept() {
             return Err(Refusal::of(Code::CascadeBlocked, "track_counts is off").into());
         }
         let own_table_is_among_them = tables.iter().any(|table| own.contains(table));
-        let before = changed_rows(&tables);
+        let before = row_counts::changed(&tables);
         Ok(Some(Watch {
             tables,
             own_table_is_among_them,
@@ -76,7 +76,7 @@ impl Watch {
         } else {
             0
         };
-        if changed_rows(&self.tables) - self.before > own_row {
+        if row_counts::changed(&self.tables) - self.before > own_row {
             let culprit = format!("{}.{}", statement.schema, statement.table);
             return Err(Refusal::of(Code::CascadeBlocked, culprit).into());
         }
@@ -126,18 +126,4 @@ fn referencing_tables(
     let rows = spi.update(QUERY, None, &arguments)?;
     rows.filter_map(|row| row.get::<pg_sys::Oid>(1).transpose())
         .collect()
-}
-
-/// Rows of these tables that this transaction has deleted or updated so far.
-fn changed_rows(tables: &[pg_sys::Oid]) -> i64 {
-    tables.iter().map(|table| transaction_count(*table)).sum()
-}
-
-fn transaction_count(table: pg_sys::Oid) -> i64 {
-    // SAFETY: both take an oid and return an int8, from this backend's own counters.
-    unsafe {
-        let count = |function| pgrx::direct_function_call::<i64>(function, &[table.into_datum()]);
-        count(pg_sys::pg_stat_get_xact_tuples_deleted).unwrap_or(0)
-            + count(pg_sys::pg_stat_get_xact_tuples_updated).unwrap_or(0)
-    }
 }

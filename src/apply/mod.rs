@@ -1,6 +1,7 @@
 //! Applying one proposal: check, build, and run its statement in a subtransaction, as the apply role. What becomes of
 //! it is a value; only a cancel, a shutdown or a bug ends the caller's transaction.
 
+mod aftermath;
 mod cascade;
 mod environment;
 pub mod failure;

@@ -7,6 +7,7 @@ use synapsor_core::outcome::ConflictReason;
 use synapsor_core::refusal::{Code, Refusal};
 use synapsor_crash_points::Point;
 
+use super::aftermath::Aftermath;
 use super::cascade::Watch;
 use super::failure::Failure;
 use super::target::Target;
@@ -47,6 +48,7 @@ pub fn execute(
         true => None,
         false => Watch::start(statement, &target, written, settings.advance_guard)?,
     };
+    let aftermath = Aftermath::start(statement, written);
     let executed = plan.execute(&values.arguments);
     match executed.rows {
         0 => {
@@ -69,6 +71,9 @@ pub fn execute(
     triggers::fire_deferred();
     if let Some(watch) = watch {
         watch.require_no_spread(statement, own_changes)?;
+    }
+    if let Some(aftermath) = aftermath {
+        require_row_in_place(&spi, statement, &target, &aftermath, own_changes)?;
     }
     crash_point::reach(Point::AfterStatement);
     Ok(advanced)
@@ -176,13 +181,52 @@ fn with_returning(statement: &Statement<'_>, compared: &[(usize, &Param<'_>)]) -
 /// `WRITEBACK_GUARDED_COLUMN_CHANGED` when a trigger gave the row another key or tenant.
 fn guard_advanced(statement: &Statement<'_>, executed: &Executed) -> Result<Option<bool>, Failure> {
     match executed.flags.as_slice() {
-        [false, ..] => {
-            let culprit = format!("{}.{}", statement.schema, statement.table);
-            Err(Refusal::of(Code::GuardedColumnChanged, culprit).into())
-        }
+        [false, ..] => Err(guarded_column_changed(statement)),
         [_, conflict_unchanged] => Ok(Some(!conflict_unchanged)),
         _ => Ok(None),
     }
+}
+
+fn guarded_column_changed(statement: &Statement<'_>) -> Failure {
+    let culprit = format!("{}.{}", statement.schema, statement.table);
+    Refusal::of(Code::GuardedColumnChanged, culprit).into()
+}
+
+/// Sees to it that the row still has its key and tenant where others have written to the table since, and that the look
+/// itself, which can run code of theirs, changed nothing any more.
+///
+/// # Errors
+/// `WRITEBACK_GUARDED_COLUMN_CHANGED`.
+fn require_row_in_place(
+    spi: &Connection,
+    statement: &Statement<'_>,
+    target: &Target,
+    aftermath: &Aftermath,
+    own_changes: i64,
+) -> Result<(), Failure> {
+    let others = aftermath.others(own_changes);
+    let Some((sql, params)) = statement.row_lookup().filter(|_| others > 0) else {
+        return Ok(());
+    };
+    if is_there(spi, target, &sql, &params)? && aftermath.others(own_changes) == others {
+        Ok(())
+    } else {
+        Err(guarded_column_changed(statement))
+    }
+}
+
+/// True when a query whose parameters are compared with columns of the target finds a row.
+fn is_there(
+    spi: &Connection,
+    target: &Target,
+    sql: &str,
+    params: &[Param<'_>],
+) -> Result<bool, Failure> {
+    let values = Values::bind(target, params, &RefCell::new(None))?;
+    let plan = spi.prepare(sql, &values.types);
+    // What has run meanwhile may have changed what `=` means.
+    target.require_own_equality(params)?;
+    Ok(plan.execute(&values.arguments).rows > 0)
 }
 
 /// A second look, for a statement that touched no row.
@@ -194,14 +238,7 @@ fn conflict_reason(
     let Some((sql, params)) = statement.row_lookup() else {
         return Ok(ConflictReason::RowNotChanged);
     };
-    let look = |sql: &str, params: &[Param<'_>]| -> Result<bool, Failure> {
-        let values = Values::bind(target, params, &RefCell::new(None))?;
-        Ok(spi
-            .prepare(sql, &values.types)
-            .execute(&values.arguments)
-            .rows
-            > 0)
-    };
+    let look = |sql: &str, params: &[Param<'_>]| is_there(spi, target, sql, params);
     if !look(&sql, &params)? {
         return Ok(ConflictReason::RowNotFound);
     }

@@ -25,6 +25,9 @@ impl Target {
         let relation = Relation::open(statement.schema, statement.table)
             .ok_or_else(|| failure::of_sqlstate("42P01", &[("table", Some(&name))]))?;
         let target = Target { relation, name };
+        if let Some(owner) = owner_of_schema(relation) {
+            return Err(target.unsupported(&format!("belongs to {owner}")));
+        }
         match relation.kind() {
             b'r' | b'p' | b'v' => target.require_durable(relation)?,
             b'f' => {
@@ -58,6 +61,10 @@ impl Target {
             return Err(Code::RowSecurityBypassed.into());
         }
         for part in written.with_partitions() {
+            if let Some(owner) = owner_of_schema(part) {
+                let why = format!("leads to a table that belongs to {owner}");
+                return Err(self.unsupported(&why));
+            }
             if part.kind() == b'f' {
                 return Err(self.unsupported(
                     "leads to a foreign table: its changes are not part of this transaction",
@@ -133,5 +140,15 @@ impl Target {
 
     fn unsupported(&self, why: &str) -> Failure {
         Refusal::of(Code::TargetUnsupported, format!("{} {why}", self.name)).into()
+    }
+}
+
+/// Whose a relation is where it is nobody's data. No right makes up for it: a column's grant on a catalog would let a
+/// proposal make a superuser.
+fn owner_of_schema(relation: Relation) -> Option<&'static str> {
+    match relation.schema().as_str() {
+        "pg_catalog" | "pg_toast" | "information_schema" => Some("the server"),
+        "synapsor" => Some("the extension"),
+        _ => None,
     }
 }

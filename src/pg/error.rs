@@ -159,6 +159,39 @@ impl Drop for Capture {
     }
 }
 
+/// While it lives, warnings go nowhere.
+pub struct Quiet {
+    client: c_int,
+    log: c_int,
+}
+
+impl Quiet {
+    /// Begins.
+    pub fn start() -> Self {
+        let error = pg_sys::PGERROR as c_int;
+        // SAFETY: plain reads and writes of settings' variables, put back in the drop.
+        unsafe {
+            let quiet = Quiet {
+                client: pg_sys::client_min_messages,
+                log: pg_sys::log_min_messages,
+            };
+            pg_sys::client_min_messages = error;
+            pg_sys::log_min_messages = error;
+            quiet
+        }
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        // SAFETY: as in `start`.
+        unsafe {
+            pg_sys::client_min_messages = self.client;
+            pg_sys::log_min_messages = self.log;
+        }
+    }
+}
+
 /// Called by Postgres for every message, NOTICEs included, while `CurrentMemoryContext` is `ErrorContext`.
 unsafe extern "C-unwind" fn capture(frame: *mut c_void) {
     // SAFETY: `arg` is the boxed frame, alive as long as it is linked. CopyErrorData wants another context than

@@ -2,6 +2,8 @@
 
 use pgrx::pg_sys;
 
+use super::commands::Restriction;
+
 /// While it lives, the backend acts as another role.
 ///
 /// `SECURITY_LOCAL_USERID_CHANGE` makes Postgres refuse `SET ROLE`, `RESET ROLE` and `SET SESSION AUTHORIZATION`
@@ -9,40 +11,43 @@ use pgrx::pg_sys;
 pub struct ActingAs {
     user: pg_sys::Oid,
     context: i32,
+    _restriction: Option<Restriction>,
 }
 
 impl ActingAs {
     /// Switches to the role with this oid.
     pub fn role(role: pg_sys::Oid) -> Self {
-        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
-        // SAFETY: plain reads and writes of the backend's state.
-        unsafe {
-            pg_sys::GetUserIdAndSecContext(&raw mut user, &raw mut context);
-            pg_sys::SetUserIdAndSecContext(
-                role,
-                context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
-            );
-        }
-        ActingAs { user, context }
+        ActingAs::in_context(role, pg_sys::SECURITY_LOCAL_USERID_CHANGE, None)
     }
 
     /// As [`ActingAs::role`], for a role that runs code of other people's. What that code leaves behind would run as the
     /// session's user, or fail or wait when the transaction commits, which would be laid at everybody's door. So Postgres refuses it
     /// temporary objects, prepared statements, LISTEN, cursors WITH HOLD and triggers that are deferred
-    /// (`SECURITY_RESTRICTED_OPERATION`).
+    /// (`SECURITY_RESTRICTED_OPERATION`), and we refuse it what [`Restriction`] says.
     pub fn untrusted(role: pg_sys::Oid) -> Self {
-        let acting = ActingAs::role(role);
         let restricted =
             pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
-        // SAFETY: writes the backend's state, which the drop puts back.
-        unsafe { pg_sys::SetUserIdAndSecContext(role, acting.context | restricted as i32) };
-        acting
+        ActingAs::in_context(role, restricted, Some(Restriction::of(role)))
+    }
+
+    fn in_context(role: pg_sys::Oid, added: u32, restriction: Option<Restriction>) -> Self {
+        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+        // SAFETY: plain reads and writes of the backend's state, which the drop puts back.
+        unsafe {
+            pg_sys::GetUserIdAndSecContext(&raw mut user, &raw mut context);
+            pg_sys::SetUserIdAndSecContext(role, context | added as i32);
+        }
+        ActingAs {
+            user,
+            context,
+            _restriction: restriction,
+        }
     }
 }
 
 impl Drop for ActingAs {
     fn drop(&mut self) {
-        // SAFETY: puts back what `role` found.
+        // SAFETY: puts back what was found.
         unsafe { pg_sys::SetUserIdAndSecContext(self.user, self.context) };
     }
 }

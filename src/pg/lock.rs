@@ -3,6 +3,7 @@
 
 use pgrx::pg_sys;
 
+use super::error::Quiet;
 use super::{databases, process};
 
 /// What is locked.
@@ -80,27 +81,54 @@ pub fn published(subject: Subject) -> Option<Published> {
     })
 }
 
-/// Gives back the advisory locks that SQL of other people's has taken for the rest of this process's life. Outside any
-/// transaction.
-pub fn release_what_was_left_behind() {
-    const OFTEN: usize = 1_000;
-    let own_pid = process::own_pid();
-    for _ in 0..OFTEN {
-        let is_left = |lock: &&pg_sys::LockInstanceData| {
-            let of_sql = matches!(lock.locktag.locktag_field4, 1 | 2);
-            lock.pid == own_pid && lock.holdMask != 0 && is_advisory(&lock.locktag) && of_sql
+/// An advisory lock of SQL's, and one mode of it.
+pub struct OfSql {
+    tag: pg_sys::LOCKTAG,
+    mode: i32,
+}
+
+impl OfSql {
+    fn is(&self, other: &OfSql) -> bool {
+        let key = |lock: &OfSql| {
+            let tag = &lock.tag;
+            let fields = (tag.locktag_field1, tag.locktag_field2, tag.locktag_field3);
+            (fields, tag.locktag_field4, lock.mode)
         };
-        let locks = all();
-        let left: Vec<_> = locks.iter().filter(is_left).collect();
-        if left.is_empty() {
-            return;
-        }
-        for lock in left {
-            for mode in (1..=8).filter(|mode| lock.holdMask & (1 << mode) != 0) {
-                // SAFETY: a lock of this session, once; one that was taken twice is found again.
-                unsafe { pg_sys::LockRelease(&raw const lock.locktag, mode, true) };
-            }
-        }
+        key(self) == key(other)
+    }
+}
+
+/// The advisory locks of SQL's that this process holds.
+pub fn held_by_sql() -> Vec<OfSql> {
+    let own_pid = process::own_pid();
+    let is_it = |lock: &&pg_sys::LockInstanceData| {
+        let of_sql = matches!(lock.locktag.locktag_field4, 1 | 2);
+        lock.pid == own_pid && lock.holdMask != 0 && is_advisory(&lock.locktag) && of_sql
+    };
+    let modes = |lock: &pg_sys::LockInstanceData| {
+        let (tag, mask) = (lock.locktag, lock.holdMask);
+        let held = (1..=8).filter(move |mode| mask & (1 << mode) != 0);
+        held.map(move |mode| OfSql { tag, mode })
+    };
+    all().iter().filter(is_it).flat_map(modes).collect()
+}
+
+/// Gives back those that SQL of other people's has taken since for the rest of this session. What it took for the
+/// transaction goes with that.
+pub fn release_all_but(before: &[OfSql]) {
+    let left = held_by_sql();
+    let left: Vec<_> = left
+        .iter()
+        .filter(|lock| !before.iter().any(|other| other.is(lock)))
+        .collect();
+    if left.is_empty() {
+        return;
+    }
+    // Postgres warns of one that the session does not hold (any more), which is how we know that we are done with it.
+    let _quiet = Quiet::start();
+    for lock in left {
+        // SAFETY: a well-formed tag; one that was taken several times is released as often.
+        while unsafe { pg_sys::LockRelease(&raw const lock.tag, lock.mode, true) } {}
     }
 }
 
@@ -141,24 +169,52 @@ pub struct SessionLock {
     tag: pg_sys::LOCKTAG,
 }
 
-impl Drop for SessionLock {
-    fn drop(&mut self) {
-        // SAFETY: the lock was acquired by this session and is released once.
-        unsafe { pg_sys::LockRelease(&raw const self.tag, pg_sys::ExclusiveLock as i32, true) };
+impl SessionLock {
+    /// Takes it again where SQL of other people's has given it back: `pg_advisory_unlock_all` does not ask whose it is.
+    /// `false` when another session has it by now.
+    pub fn keep(&self) -> bool {
+        use pg_sys::LockAcquireResult::{LOCKACQUIRE_NOT_AVAIL, LOCKACQUIRE_OK};
+        match try_or_wait(self.tag, true, true) {
+            LOCKACQUIRE_NOT_AVAIL => false,
+            LOCKACQUIRE_OK => true,
+            _ => {
+                // Held twice now: once is enough.
+                release(&self.tag);
+                true
+            }
+        }
     }
 }
 
+impl Drop for SessionLock {
+    fn drop(&mut self) {
+        release(&self.tag);
+    }
+}
+
+fn release(tag: &pg_sys::LOCKTAG) {
+    // SAFETY: the lock was acquired by this session, as often as it is released.
+    unsafe { pg_sys::LockRelease(tag, pg_sys::ExclusiveLock as i32, true) };
+}
+
 fn acquire(tag: pg_sys::LOCKTAG, session: bool, dont_wait: bool) -> bool {
+    try_or_wait(tag, session, dont_wait) != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+}
+
+fn try_or_wait(
+    tag: pg_sys::LOCKTAG,
+    session: bool,
+    dont_wait: bool,
+) -> pg_sys::LockAcquireResult::Type {
     // SAFETY: a well-formed tag, on the main thread.
-    let result = unsafe {
+    unsafe {
         pg_sys::LockAcquire(
             &raw const tag,
             pg_sys::ExclusiveLock as i32,
             session,
             dont_wait,
         )
-    };
-    result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+    }
 }
 
 fn tag(subject: Subject) -> pg_sys::LOCKTAG {

@@ -3,6 +3,7 @@
 
 pub mod background;
 pub mod clock;
+pub mod commands;
 pub mod crash_point;
 pub mod databases;
 pub mod dsm;
@@ -19,6 +20,7 @@ pub mod process;
 pub mod recovery;
 pub mod relation;
 pub mod reload;
+pub mod row_counts;
 pub mod shared;
 pub mod spi;
 pub mod subtransaction;

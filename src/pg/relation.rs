@@ -52,6 +52,18 @@ impl Relation {
         (oid != pg_sys::InvalidOid).then_some(Relation { oid })
     }
 
+    /// The name of its schema.
+    pub fn schema(self) -> String {
+        // SAFETY: catalog look-ups; returns null where there is none, else a C string in the current memory context.
+        unsafe {
+            let name = pg_sys::get_namespace_name(pg_sys::get_rel_namespace(self.oid));
+            if name.is_null() {
+                return String::new();
+            }
+            CStr::from_ptr(name).to_string_lossy().into_owned()
+        }
+    }
+
     /// `relkind` of pg_class: `r` table, `p` partitioned table, `v` view, `f` foreign table, …
     pub fn kind(self) -> u8 {
         // SAFETY: a catalog look-up.

@@ -2,7 +2,7 @@
 //! begins, and in a background worker never.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 
 use pgrx::pg_sys;
@@ -23,10 +23,16 @@ unsafe extern "C-unwind" {
     fn SetLatch(latch: *mut pg_sys::Latch);
 }
 
-static TIMEOUT: OnceLock<i32> = OnceLock::new();
-static EXPIRED: AtomicBool = AtomicBool::new(false);
+/// How often code that catches the cancel, and goes on, is cancelled before the backend is ended.
+const CANCELS: i32 = 10;
 
-/// While it lives, the backend is cancelled once the time is up.
+static TIMEOUT: OnceLock<i32> = OnceLock::new();
+static MILLISECONDS: AtomicI32 = AtomicI32::new(0);
+/// How often the time was up since the limit was started.
+static EXPIRED: AtomicI32 = AtomicI32::new(0);
+
+/// While it lives, the backend is cancelled once the time is up, and again each time that it was up once more. What
+/// catches every cancel leaves nothing but to end the backend.
 pub struct TimeLimit {
     timeout: Option<i32>,
 }
@@ -34,10 +40,11 @@ pub struct TimeLimit {
 impl TimeLimit {
     /// Starts the clock; 0 is no limit.
     pub fn start(milliseconds: i32) -> Self {
-        EXPIRED.store(false, Ordering::Relaxed);
+        EXPIRED.store(0, Ordering::Relaxed);
         if milliseconds <= 0 {
             return TimeLimit { timeout: None };
         }
+        MILLISECONDS.store(milliseconds, Ordering::Relaxed);
         // SAFETY: registered once for each process, after Postgres set its own up; the handler only sets flags.
         let timeout = *TIMEOUT.get_or_init(|| unsafe {
             pg_sys::ffi::pg_guard_ffi_boundary(|| RegisterTimeout(USER_TIMEOUT, expire))
@@ -53,7 +60,7 @@ impl TimeLimit {
 
     /// True when the limit that was started last has cancelled the backend.
     pub fn expired() -> bool {
-        EXPIRED.load(Ordering::Relaxed)
+        EXPIRED.load(Ordering::Relaxed) > 0
     }
 }
 
@@ -86,13 +93,19 @@ impl Drop for TimeLimit {
     }
 }
 
-/// Cancels the backend, in a signal handler: flags and the latch, nothing else.
+/// Cancels the backend, in a signal handler: flags and the latch, and the clock once more.
 unsafe extern "C-unwind" fn expire() {
-    EXPIRED.store(true, Ordering::Relaxed);
-    // SAFETY: what Postgres's own time-out handlers do to their process.
+    // SAFETY: what Postgres's own time-out handlers do to their process; the time-out is registered, and its handler
+    // may start it again.
     unsafe {
-        pg_sys::InterruptPending = 1;
+        // One that is still pending was not caught by anybody: it waits for code that can be interrupted.
+        if pg_sys::QueryCancelPending == 0 && EXPIRED.fetch_add(1, Ordering::Relaxed) >= CANCELS {
+            pg_sys::ProcDiePending = 1;
+        } else if let Some(timeout) = TIMEOUT.get() {
+            enable_timeout_after(*timeout, MILLISECONDS.load(Ordering::Relaxed));
+        }
         pg_sys::QueryCancelPending = 1;
+        pg_sys::InterruptPending = 1;
         SetLatch(pg_sys::MyLatch);
     }
 }

@@ -164,6 +164,20 @@ mod tests {
     }
 
     #[pg_test]
+    fn a_row_that_its_own_update_put_out_of_reach_is_applied_and_says_that_it_did_not_advance() {
+        let shop = Shop::with_tickets();
+        shop.set("synapsor.advance_guard", "on");
+        shop.run(
+            "ALTER TABLE tickets ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY all_are_seen ON tickets FOR SELECT USING (true);
+             CREATE POLICY open_ones_change ON tickets FOR UPDATE USING (status = 'open') WITH CHECK (true);",
+        );
+        let guarded = close(1).conflict("version", 1);
+        assert_eq!(shop.applied(&guarded).guard_advanced, Some(false));
+        assert_eq!(shop.text(VERSION), "1");
+    }
+
+    #[pg_test]
     fn a_guard_that_ends_up_as_it_was_has_not_advanced() {
         let shop = Shop::with_tickets();
         shop.set("synapsor.advance_guard", "on");

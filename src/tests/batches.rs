@@ -232,6 +232,28 @@ mod tests {
     }
 
     #[pg_test]
+    fn a_batch_says_whether_it_has_recorded_anything_and_what_failed() {
+        let shop = Shop::with_tickets();
+        let list = [
+            close(1).id("fine").json(&shop.schema),
+            close(2).set("nothing", 1).id("bad").json(&shop.schema),
+            close(99).id("missing").json(&shop.schema),
+        ];
+        let poll = |dry_run| {
+            let done = shop.poll_json(&list, Retry::Now, dry_run);
+            (done.has_recorded, done.owes_reports, done.failed)
+        };
+        let error = "SQLSTATE 42703: undefined_column, column nothing";
+        let failed = vec![(format!("{}/bad", shop.schema), error.to_owned())];
+        assert_eq!(poll(true), (false, false, failed.clone()));
+        assert_eq!(poll(false), (true, true, failed));
+        assert_eq!(poll(false), (false, false, vec![]), "all is decided");
+        shop.run("UPDATE synapsor.ledger SET report_state = 'delivered'");
+        assert_eq!(poll(true), (false, false, vec![]));
+        assert_eq!(poll(false), (true, true, vec![]), "reported once more");
+    }
+
+    #[pg_test]
     fn a_dry_run_leaves_nothing() {
         let shop = with_hits();
         let list = [

@@ -4,6 +4,7 @@
 mod tests {
     use pgrx::prelude::*;
 
+    use crate::pg::subtransaction::{self, Ending};
     use crate::tests::change::{close, text, update};
     use crate::tests::shop::Shop;
 
@@ -67,6 +68,26 @@ mod tests {
             let change = close(1).tenant("tenant_id", text("acme"));
             assert_eq!(shop.failed(&change), error);
         }
+    }
+
+    #[pg_test]
+    fn a_setting_that_cannot_be_bound_is_found_before_any_proposal_is_tried() {
+        let shop = Shop::open();
+        let check = || {
+            shop.with_applier(false, |_, applier| applier.check_settings());
+            Ending::Undo(())
+        };
+        for (name, sqlstate) in [
+            ("no good name", "42704"),
+            ("work_mem", "22023"),
+            ("log_statement", "42501"),
+        ] {
+            shop.set("synapsor.tenant_setting", name);
+            let error = subtransaction::run(check, |_| false).expect_err(name);
+            assert_eq!(error.sqlstate, sqlstate, "{name}");
+        }
+        shop.set("synapsor.tenant_setting", "app.tenant");
+        assert!(subtransaction::run(check, |_| false).is_ok());
     }
 
     #[pg_test]

@@ -159,6 +159,22 @@ mod tests {
     }
 
     #[pg_test]
+    fn a_guard_is_compared_as_it_is_and_not_rounded_to_fit() {
+        let shop = Shop::open();
+        shop.run(
+            "CREATE TABLE t (id int PRIMARY KEY, price numeric(10,2), n int); INSERT INTO t VALUES (1, 1.01);",
+        );
+        let change = |price| {
+            update("t")
+                .key("id", 1)
+                .set("n", 1)
+                .conflict("price", price)
+        };
+        assert_eq!(shop.conflict(&change("1.006")), "CONFLICT_VALUE_CHANGED");
+        shop.applied(&change("1.01"));
+    }
+
+    #[pg_test]
     fn a_guard_of_a_domain_is_not_rounded_to_fit() {
         let shop = Shop::open();
         shop.run(

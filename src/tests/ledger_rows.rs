@@ -75,35 +75,59 @@ mod tests {
         assert!(!owed.iter().any(|owed| own(&owed.key)));
     }
 
+    fn mark(shop: &Shop, id: &str, state: Sent) -> Mark {
+        Mark {
+            key: format!("{}/{id}", shop.schema),
+            proposal_id: format!("{}/{id}", shop.schema),
+            state,
+        }
+    }
+
+    /// Three reports were sent, each with another answer.
+    fn with_answers(shop: &Shop, ledger: &Ledger) -> [Mark; 3] {
+        let ids = ["sent", "refused", "later"];
+        let rows = ids.map(|id| row(shop, id, Status::Applied));
+        ledger.record(&rows).unwrap();
+        let refused = Sent::Rejected {
+            error: "HTTP 409".into(),
+        };
+        let later = Sent::Pending {
+            again_in: 60.0,
+            error: "HTTP 500".into(),
+        };
+        let marks = [
+            mark(shop, "sent", Sent::Delivered),
+            mark(shop, "refused", refused),
+            mark(shop, "later", later),
+        ];
+        ledger.mark(&marks).unwrap();
+        marks
+    }
+
+    #[pg_test]
+    fn a_report_is_owed_until_it_was_accepted_or_refused_and_due_when_its_time_has_come() {
+        let shop = Shop::open();
+        let ledger = Ledger::open().unwrap();
+        let owes = || [Which::All, Which::Due].map(|which| ledger.owes_reports(which).unwrap());
+        assert_eq!(owes(), [false, false]);
+        assert_eq!(ledger.count_pending_reports().unwrap(), 0);
+        let rows = ["p", "q"].map(|id| row(&shop, id, Status::Applied));
+        ledger.record(&rows).unwrap();
+        assert_eq!(owes(), [true, true]);
+        assert_eq!(ledger.count_pending_reports().unwrap(), 2);
+        let marks = ["p", "q"].map(|id| mark(&shop, id, Sent::Delivered));
+        ledger.mark(&marks).unwrap();
+        assert_eq!(owes(), [false, false]);
+        with_answers(&shop, &ledger);
+        assert_eq!(owes(), [true, false]);
+        assert_eq!(ledger.count_pending_reports().unwrap(), 1);
+    }
+
     #[pg_test]
     fn what_became_of_a_report_is_written_down() {
         let shop = Shop::open();
         let ledger = Ledger::open().unwrap();
-        let ids = ["sent", "refused", "later"];
-        let rows = ids.map(|id| row(&shop, id, Status::Applied));
-        ledger.record(&rows).unwrap();
-        let mark = |id: &str, state| Mark {
-            key: format!("{}/{id}", shop.schema),
-            proposal_id: format!("{}/{id}", shop.schema),
-            state,
-        };
-        let marks = [
-            mark("sent", Sent::Delivered),
-            mark(
-                "refused",
-                Sent::Rejected {
-                    error: "HTTP 409".into(),
-                },
-            ),
-            mark(
-                "later",
-                Sent::Pending {
-                    again_in: 60.0,
-                    error: "HTTP 500".into(),
-                },
-            ),
-        ];
-        ledger.mark(&marks).unwrap();
+        let marks = with_answers(&shop, &ledger);
         let row = "concat_ws('|', report_state, report_attempts, report_error, reported_at IS NOT NULL, next_report_at > now())";
         assert_eq!(shop.ledger("sent", row), "delivered|1|t");
         assert_eq!(shop.ledger("refused", row), "rejected|1|HTTP 409|f");
@@ -169,6 +193,23 @@ mod tests {
         ledger.record(&[row(&shop, "p", Status::Applied)]).unwrap();
         let known = ledger.look_up(&[format!("{}/p", shop.schema)]).unwrap();
         assert_eq!(known.len(), 1);
+    }
+
+    #[pg_test]
+    fn the_ledgers_owner_is_whom_its_table_belongs_to() {
+        let shop = Shop::open();
+        shop.run(&format!(
+            "ALTER TABLE synapsor.ledger OWNER TO {}",
+            shop.role
+        ));
+        let role = shop.value(&format!("'{}'::regrole::oid", shop.role));
+        assert_eq!(Some(Ledger::open().unwrap().owner()), role);
+    }
+
+    #[pg_test]
+    fn a_process_that_waits_for_nothing_is_held_up_by_nothing() {
+        let ledger = Ledger::open().unwrap();
+        assert_eq!(ledger.what_holds_up(std::process::id() as i32), None);
     }
 
     #[pg_test]

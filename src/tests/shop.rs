@@ -1,5 +1,7 @@
 //! Where a test works: a schema of its own, and a role of its own that proposals are applied as.
 
+use std::time::Duration;
+
 use pgrx::{FromDatum, IntoDatum, Spi};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -71,6 +73,17 @@ impl Shop {
         Spi::run(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
     }
 
+    /// The message of an error that SQL raises.
+    #[track_caller]
+    pub fn error(&self, sql: &str) -> String {
+        self.run("SELECT set_config('shop.error', '', true)");
+        self.run(&format!(
+            "DO $do$ BEGIN {}; EXCEPTION WHEN OTHERS THEN PERFORM set_config('shop.error', SQLERRM, true); END $do$",
+            sql.replacen("SELECT", "PERFORM", 1)
+        ));
+        self.text("current_setting('shop.error')")
+    }
+
     /// Sets a parameter until the test ends.
     #[track_caller]
     pub fn set(&self, name: &str, value: &str) {
@@ -137,6 +150,13 @@ impl Shop {
         self.with_applier(false, |_, applier| applier.apply(&proposal))
     }
 
+    /// Tries a proposal, and undoes it.
+    #[track_caller]
+    pub fn apply_undone(&self, change: &Change) -> Decision {
+        let proposal = Proposal::parse(&change.json(&self.schema)).expect("well-formed");
+        self.with_applier(true, |_, applier| applier.apply(&proposal))
+    }
+
     /// Applies a proposal that must succeed.
     #[track_caller]
     pub fn applied(&self, change: &Change) -> Decision {
@@ -174,6 +194,18 @@ impl Shop {
     /// As [`Shop::poll`], with every choice.
     #[track_caller]
     pub fn poll_json(&self, list: &[String], retry: Retry, dry_run: bool) -> Done {
+        self.poll_with_patience(Duration::MAX, list, retry, dry_run)
+    }
+
+    /// As [`Shop::poll_json`]; once failures that may pass have taken so long, the rest is left.
+    #[track_caller]
+    pub fn poll_with_patience(
+        &self,
+        patience: Duration,
+        list: &[String],
+        retry: Retry,
+        dry_run: bool,
+    ) -> Done {
         let ours = Ours {
             kind: "postgres",
             source_id: Some("src_1".into()),
@@ -191,14 +223,19 @@ impl Shop {
                 applier,
                 "src_1",
                 retry,
-                std::time::Duration::MAX,
+                patience,
                 &listed.iter().collect::<Vec<_>>(),
             )
         });
         done.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    fn with_applier<T>(&self, dry_run: bool, work: impl FnOnce(&Ledger, &Applier<'_>) -> T) -> T {
+    /// Works with the settings as they are.
+    pub fn with_applier<T>(
+        &self,
+        dry_run: bool,
+        work: impl FnOnce(&Ledger, &Applier<'_>) -> T,
+    ) -> T {
         let settings = Settings::now().unwrap().applying;
         let ledger = Ledger::open().expect("the ledger is there");
         let role = ApplyRole::resolve(&settings, &ledger);

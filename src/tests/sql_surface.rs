@@ -67,6 +67,7 @@ mod tests {
             "synapsor_report_once()",
             "synapsor_poll()",
             "synapsor_build(json, text)",
+            "synapsor_grants(regclass, text[], text[], text, text, text[], name)",
         ] {
             assert_eq!(
                 may(&format!(

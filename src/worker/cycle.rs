@@ -223,7 +223,7 @@ impl Resident<'_> {
         if owes_reports {
             self.deliver_if_it_is_time(ready);
         }
-        lock::release_what_was_left_behind();
+        lock::release_all_but(&[]);
         applied.map(|()| worked)
     }
 

@@ -21,7 +21,7 @@ pub struct Post {
     roster: Rc<Mapping<Roster>>,
     slot: usize,
     launcher: i32,
-    _only_worker: SessionLock,
+    only_worker: SessionLock,
 }
 
 impl Post {
@@ -44,7 +44,7 @@ impl Post {
             roster,
             slot,
             launcher,
-            _only_worker: only_worker,
+            only_worker,
         })
     }
 
@@ -54,9 +54,11 @@ impl Post {
     }
 
     /// True when the launcher has gone: nobody would start this worker again, and a new launcher would not know of it.
+    /// And when the lock has gone, to another worker.
     pub fn is_orphaned(&self) -> bool {
         // A process of the same id that is connected to a database is somebody else.
         Process::find(self.launcher).is_none_or(|process| process.is_connected())
+            || !self.only_worker.keep()
     }
 }
 
@@ -64,6 +66,10 @@ impl Post {
 /// roster. The second time its try is written down as a failed one, and the others get their turn.
 impl Watch for Post {
     fn trying(&self, key: Option<&str>) {
+        if key.is_none() {
+            // What was just tried may have given it back. Where another has it, the next look finds that out.
+            self.only_worker.keep();
+        }
         self.slot().note_trying(key.map_or(0, fingerprint));
     }
 

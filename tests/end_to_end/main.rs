@@ -4,6 +4,7 @@
 //! own control plane. `SYNAPSOR_PG_CONFIG` names the server, with the extension installed.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod access;
 mod applying;
 mod background;
 mod client_options;
@@ -12,15 +13,20 @@ mod configuration;
 mod copies;
 mod crashes;
 mod hanging;
+mod hostile_code;
+mod hostile_lists;
 mod idling;
 mod life_cycle;
+mod look_alikes;
 mod mistakes;
 mod pair;
 mod parameters;
+mod planted;
 mod privileges;
 mod procedure;
 mod repeated_keys;
 mod report_faults;
+mod security_document;
 mod slow_resolver;
 mod stage;
 mod standby;

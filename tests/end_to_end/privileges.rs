@@ -151,6 +151,34 @@ fn a_trigger_can_t_step_up_from_the_writer() {
 }
 
 #[test]
+fn a_poll_within_a_poll_is_refused() {
+    let stage = Stage::new();
+    for (n, call) in [
+        "PERFORM synapsor_poll_once()",
+        "PERFORM synapsor_report_once()",
+        "CALL synapsor_poll()",
+    ]
+    .iter()
+    .enumerate()
+    {
+        stage.database.execute(&format!(
+            "CREATE OR REPLACE FUNCTION again() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+                 'BEGIN {call}; RETURN NEW; END';
+             ALTER FUNCTION again() OWNER TO ops;
+             DROP TRIGGER IF EXISTS again ON tickets;
+             CREATE TRIGGER again BEFORE UPDATE ON tickets FOR EACH ROW EXECUTE FUNCTION again()"
+        ));
+        stage.approve_closing([n as i64 + 1]);
+        let answer = stage.poll();
+        assert_eq!(
+            answer["results"][0]["error"], "SQLSTATE 55006: object_in_use",
+            "{call}"
+        );
+        stage.wait_for_reports();
+    }
+}
+
+#[test]
 fn what_hangs_on_a_table_leaves_nothing_behind_also_where_the_caller_is_the_apply_role() {
     let stage = Stage::new();
     stage.database.execute(

@@ -43,13 +43,18 @@ impl Stage {
 
     /// On a cluster of the test's own.
     pub fn on(cluster: &Cluster) -> Self {
+        Self::set_up(cluster, |database| database.create_extension())
+    }
+
+    /// With an extension that this creates.
+    pub fn set_up(cluster: &Cluster, create_extension: impl FnOnce(&Database)) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(1);
         let name = format!("stage_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let options = Options::default();
         let key = cluster.key_file(&format!("key_{name}"), &options.api_key);
         let simulator = Simulator::start(options).unwrap();
         let database = cluster.create_database(&name);
-        database.create_extension();
+        create_extension(&database);
         database.create_roles();
         database.execute(TICKETS);
         database.set("synapsor.base_url", simulator.base_url());

@@ -182,6 +182,14 @@ fn assert_can_be_ended_and_reports_nothing(synchronous_commit: &str) {
 }
 
 #[test]
+fn status_says_that_the_worker_waits_for_the_standby() {
+    let pair = pair_with_a_waiting_worker("on");
+    let reason = pair.stage.status().reason();
+    let wait = "at the moment it waits for a synchronous standby: see pg_stat_replication";
+    assert!(reason.ends_with(wait), "{reason}");
+}
+
+#[test]
 fn a_worker_that_waits_in_a_commit_can_be_ended_and_reports_nothing() {
     assert_can_be_ended_and_reports_nothing("on");
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use simulated_control_plane::{Endpoint, Fault, Rule};
 use synapsor_testbed::{Cluster, OPERATOR, Shutdown, wait_for};
 
-use crate::background::timed;
+use crate::background::{Background, timed};
 use crate::stage::{PATIENCE, Stage, Told, statuses};
 use crate::workers::{A_SECOND, preloaded};
 
@@ -154,4 +154,23 @@ fn a_pause_or_resume_that_is_rolled_back_has_no_effect() {
         (stage.tickets("closed"), stage.status().state()),
         (1, "paused".to_owned())
     );
+}
+
+#[test]
+fn of_two_who_resume_a_copy_at_once_only_the_first_is_told_that_it_was_one() {
+    let stage = Stage::new();
+    stage
+        .database
+        .execute("UPDATE synapsor.home SET database_oid = 1");
+    let resume =
+        |is_news: bool| format!("DO $$ BEGIN ASSERT synapsor_resume() = {is_news}; END $$");
+    let mut first = stage.operator();
+    first.run("BEGIN");
+    first.run(&resume(true));
+    let second = Background::run(&stage, &resume(false));
+    second.wait_until_blocked(&stage);
+    first.run("COMMIT");
+    second.end().1.unwrap();
+    let homes: i64 = stage.database.value("SELECT count(*) FROM synapsor.home");
+    assert_eq!(homes, 1);
 }

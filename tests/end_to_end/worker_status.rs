@@ -214,6 +214,28 @@ fn pg_stat_activity_shows_whom_the_worker_is_and_what_it_does() {
     assert_eq!(stage.database.value::<i64>(&launchers), 1);
 }
 
+#[test]
+fn status_says_what_the_worker_waits_for_and_where_to_look() {
+    let stage = Stage::new();
+    stage.database.set("synapsor.lock_timeout", "20s");
+    let mut holder = stage.database.connect();
+    holder
+        .batch_execute("BEGIN; SELECT FROM tickets WHERE id = 1 FOR UPDATE")
+        .unwrap();
+    stage.approve_closing(1..=1);
+    stage.start_worker();
+    let worker = stage.worker_that("wait_event_type = 'Lock'");
+    let wait = format!(
+        "at the moment it waits for a lock that another session holds: see pg_blocking_pids({worker})"
+    );
+    let reason = stage.status().reason();
+    assert!(reason.ends_with(&wait), "{reason}");
+    holder.batch_execute("ROLLBACK").unwrap();
+    stage.wait_for_applied(1);
+    let reason = stage.status().reason();
+    assert!(!reason.contains("at the moment"), "{reason}");
+}
+
 /// Ends the worker in the middle of what it does; another one starts.
 fn terminate(stage: &Stage) {
     let worker = stage.worker_that("true");

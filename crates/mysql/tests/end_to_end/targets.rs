@@ -10,6 +10,7 @@ on_both! {
     a_table_that_does_not_roll_back_is_refused_and_says_why
     the_ledger_and_what_shows_it_are_never_written_to
     what_belongs_to_the_server_is_never_written_to
+    a_view_of_what_belongs_to_the_server_is_never_written_to
     what_is_missing_is_named_in_the_servers_words
     partitioned_tables_are_written_to_also_where_a_row_moves
     names_with_capitals_are_found_as_they_are_written
@@ -160,6 +161,30 @@ fn what_belongs_to_the_server_is_never_written_to(flavor: Flavor) {
                 "WRITEBACK_TARGET_UNSUPPORTED: it belongs to the server"
             );
         }
+    }
+}
+
+fn a_view_of_what_belongs_to_the_server_is_never_written_to(flavor: Flavor) {
+    let stage = Stage::new(flavor);
+    stage.furnish(
+        "CREATE VIEW rights AS SELECT * FROM mysql.db; CREATE VIEW deep_rights AS SELECT * FROM rights",
+    );
+    for view in ["rights", "deep_rights"] {
+        let update = stage.update(view).id(&format!("update_{view}"));
+        let update = update.key("User", stage.user.as_str());
+        stage.approve(update.change("Grant_priv", "Y"));
+        let delete = stage.delete(view).id(&format!("delete_{view}"));
+        stage.approve(delete.key("User", "root"));
+        let insert = stage.insert(view).id(&format!("insert_{view}"));
+        stage.approve(insert.change("User", "x").change("Db", "%"));
+    }
+    let polled = stage.poll();
+    for view in ["rights", "deep_rights"] {
+        let refused = "WRITEBACK_TARGET_UNSUPPORTED: it belongs to the server".to_owned();
+        assert_eq!(
+            outcomes(&polled, view),
+            [refused.clone(), refused.clone(), refused]
+        );
     }
 }
 
