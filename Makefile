@@ -7,7 +7,7 @@
 #   RUNS=10000000                inputs for each target of make fuzz, instead of a million
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-mysql test fuzz fuzz-parameters campaign lint build install setup clean-cache
+.PHONY: help demo demo-mysql test fuzz fuzz-parameters campaign bench lint build install setup clean-cache
 
 help: ## list these commands
 	@echo 'make demo            is the place to start. All commands:'
@@ -30,6 +30,9 @@ fuzz-parameters: ## values of every kind for columns of every type (PostgreSQL 1
 
 campaign: ## attack it with crashes and faults (PostgreSQL 15 and 18 and MariaDB, or PG=...; MINUTES=30, or SEED=...)
 	@scripts/campaign.sh $(PG)
+
+bench: ## measure how fast it is (PostgreSQL 17 and MariaDB, or PG=...; ONLY="applying cycle", QUICK=1)
+	@scripts/bench.sh $(PG)
 
 lint: ## format, lints and documentation alone
 	@scripts/lint.sh $(PG)
