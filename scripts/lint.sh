@@ -13,8 +13,8 @@ for major in "$@"; do
     step "Lints (PostgreSQL $major)" cargo clippy --workspace --all-targets \
         --no-default-features --features "pg$major" -- -D warnings
 done
-step "Lints, with crash points" cargo clippy --workspace --all-targets \
-    --no-default-features --features "pg$major crash_points" -- -D warnings
+step "Lints, with crash points and the benchmark's procedure" cargo clippy --workspace --all-targets \
+    --no-default-features --features "pg$major crash_points bench" -- -D warnings
 # `--examples` for the same reason as in env.sh.
 export RUSTDOCFLAGS="-D warnings"
 step "Documentation" cargo doc --no-deps --workspace --lib --bins --examples --no-default-features --features "pg$major"

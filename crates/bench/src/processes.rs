@@ -74,9 +74,12 @@ pub struct Usage {
     pub peak_resident: u64,
 }
 
+/// A process, and the processor time that it had used when the watch began.
+type Subject = (Process, Duration);
+
 /// Watches processes from its start to its end.
 pub struct Watch {
-    subjects: Vec<(Process, Duration)>,
+    subjects: Vec<Subject>,
     is_over: Arc<AtomicBool>,
     looking: JoinHandle<Vec<u64>>,
 }
@@ -115,8 +118,6 @@ impl Watch {
         found.map(usage).collect()
     }
 }
-
-type Subject = (Process, Duration);
 
 /// The most private memory of each, until it is over.
 fn peaks(processes: &[Process], is_over: &AtomicBool) -> Vec<u64> {

@@ -59,9 +59,13 @@ pub fn measure(plan: &Plan, report: &mut Report) {
             plan.applied
         ),
         tables: vec![speeds, processes],
-        notes: vec![format!(
-            "The target is held against the lowest of the three ratios at batch {TARGETED}."
-        )],
+        notes: vec![
+            format!(
+                "The target is held against the lowest of the three ratios at batch {TARGETED}."
+            ),
+            "The extension's processor time includes reading the list; its seconds do not."
+                .to_owned(),
+        ],
     });
     report.found(Target::Applying, lowest);
 }

@@ -29,6 +29,8 @@ struct Bench {
     throughput: Samples,
     median: Samples,
     p99: Samples,
+    /// Proposals a second, from the first approval to the last report.
+    proposals: Samples,
 }
 
 /// In turn with and without, first to warm up.
@@ -43,11 +45,13 @@ pub fn measure(plan: &Plan, report: &mut Report) {
             0 => [&mut Bench::default(), &mut Bench::default()],
             _ => [&mut without, &mut with],
         };
-        without.add(&stage, plan, |bench| {
-            bench.wait().expect("pgbench ends");
-        });
+        without.add(&stage, plan, |_| {});
         stage.start_worker(NEVER);
-        with.add(&stage, plan, |bench| feed.until_the_end_of(bench, &stage));
+        let mut proposals = f64::NAN;
+        with.add(&stage, plan, |bench| {
+            proposals = feed.until_the_end_of(bench, &stage);
+        });
+        with.proposals.push(proposals);
         stage.stop_worker();
     }
     let ratio = with.p99.median() / without.p99.median();
@@ -86,7 +90,7 @@ fn initialize(stage: &PostgresStage, plan: &Plan) {
 }
 
 impl Bench {
-    /// Runs pgbench, and something meanwhile, which waits for its end.
+    /// Runs pgbench, and something meanwhile.
     fn add(&mut self, stage: &PostgresStage, plan: &Plan, meanwhile: impl FnOnce(&mut Child)) {
         let home = stage.cluster.socket_directory();
         let mut pgbench = stage.cluster.program("pgbench");
@@ -122,6 +126,7 @@ impl Bench {
             Figure::new("p50", Unit::Milliseconds, &self.median),
             Figure::new("p99", Unit::Milliseconds, &self.p99),
             Figure::single("p99 against none", Unit::Times, p99),
+            Figure::new("proposals/s", Unit::Plain, &self.proposals),
         ]
     }
 }
@@ -147,7 +152,8 @@ impl Feed {
         }
     }
 
-    fn until_the_end_of(&mut self, bench: &mut Child, stage: &PostgresStage) {
+    /// Says how many proposals a second were applied and reported.
+    fn until_the_end_of(&mut self, bench: &mut Child, stage: &PostgresStage) -> f64 {
         let (start, before) = (Instant::now(), self.made);
         while matches!(bench.try_wait(), Ok(None)) {
             let due = (start.elapsed().as_secs_f64() * RATE as f64) as usize;
@@ -159,7 +165,7 @@ impl Feed {
             thread::sleep(EVERY);
         }
         stage.control_plane().wait(PATIENCE);
-        stage.settle();
+        (self.made - before) as f64 / start.elapsed().as_secs_f64()
     }
 
     fn next(&mut self) -> String {
