@@ -132,6 +132,18 @@ mod tests {
     }
 
     #[pg_test]
+    fn a_final_proposal_listed_again_under_another_id_is_reported_under_that() {
+        let shop = with_hits();
+        shop.poll(&[bump(1).id("k")]);
+        shop.run("UPDATE synapsor.ledger SET report_state = 'delivered'");
+        shop.poll(&[bump(1).id("other").idempotency_key("k")]);
+        let row = "concat_ws(' ', key, idempotency_key, report_state)";
+        let expected = format!("{0}/k {0}/k pending", shop.schema);
+        assert_eq!(shop.ledger("other", row), expected);
+        assert_eq!(shop.rows("hits"), "(1)");
+    }
+
+    #[pg_test]
     fn a_passing_failure_is_retried_and_applied_when_it_has_passed() {
         let shop = with_hits();
         shop.run("INSERT INTO down VALUES ('40001')");
@@ -165,6 +177,7 @@ mod tests {
             make_due(&shop);
             shop.poll_json(&list, Retry::Due, false);
             assert_eq!(shop.ledger("p", OUTCOME), format!("retrying {attempt} -"));
+            assert_eq!(shop.ledger("p", "next_attempt_at > now()"), "true");
         }
         shop.run("UPDATE down SET why = '40P01'");
         make_due(&shop);

@@ -134,6 +134,19 @@ mod tests {
     }
 
     #[pg_test]
+    fn what_a_trigger_does_to_tables_that_refer_to_others_is_no_spread() {
+        let shop = with_lines("CASCADE");
+        shop.run(
+            "CREATE TABLE carts (id int PRIMARY KEY);
+             CREATE TABLE items (id int, cart int REFERENCES carts ON DELETE CASCADE);
+             INSERT INTO carts VALUES (1); INSERT INTO items VALUES (1, 1), (2, 1);",
+        );
+        shop.trigger("AFTER DELETE", "orders", "DELETE FROM carts;");
+        shop.applied(&order(3));
+        assert_eq!(shop.rows("items"), "NULL");
+    }
+
+    #[pg_test]
     fn an_update_that_would_spread_is_blocked_and_nothing_changed() {
         for on_update in ["CASCADE", "SET NULL", "SET DEFAULT"] {
             let shop = Shop::open();

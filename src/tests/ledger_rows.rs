@@ -5,7 +5,7 @@ mod tests {
     use std::time::Duration;
 
     use pgrx::prelude::*;
-    use synapsor_core::ledger::Row;
+    use synapsor_core::ledger::{Again, Row};
     use synapsor_core::outbox::{Mark, Sent, Which};
     use synapsor_core::outcome::{Guards, Status};
 
@@ -58,10 +58,48 @@ mod tests {
         let ledger = Ledger::open().unwrap();
         ledger.record(&[row(&shop, "p", Status::Retrying)]).unwrap();
         let first_seen = shop.ledger("p", "first_seen_at");
+        let waits = "next_attempt_at - first_seen_at = interval '60 s'";
+        assert_eq!(shop.ledger("p", waits), "true");
         ledger.record(&[row(&shop, "p", Status::Applied)]).unwrap();
         let later = "status || ' ' || (decided_at > first_seen_at) || ' ' || report_state";
         assert_eq!(shop.ledger("p", later), "applied true pending");
         assert_eq!(shop.ledger("p", "first_seen_at"), first_seen);
+    }
+
+    #[pg_test]
+    fn a_row_that_is_decided_says_nothing_any_more_of_the_tries_before() {
+        let shop = Shop::open();
+        let ledger = Ledger::open().unwrap();
+        let first = Row {
+            reason: Some("r".into()),
+            sqlstate: Some("40001".into()),
+            error: Some("e".into()),
+            error_detail: Some("d".into()),
+            ..row(&shop, "p", Status::Retrying)
+        };
+        let last = |id| Row {
+            proposal_id: "another".into(),
+            idempotency_key: Some("k".into()),
+            guards: Guards {
+                primary_key: true,
+                tenant: true,
+                conflict: true,
+            },
+            guard_advanced: Some(true),
+            attempts: 2,
+            applied_as: "somebody".into(),
+            ..row(&shop, id, Status::Applied)
+        };
+        for rows in [&[first][..], &[last("p"), last("untried")]] {
+            ledger.record(rows).unwrap();
+        }
+        let content = |id: &str| {
+            shop.text(&format!(
+                "SELECT to_jsonb(l) - ARRAY['key', 'first_seen_at'] FROM synapsor.ledger l WHERE key = '{}/{id}'",
+                shop.schema
+            ))
+        };
+        assert_eq!(content("p"), content("untried"));
     }
 
     #[pg_test]
@@ -124,6 +162,29 @@ mod tests {
     }
 
     #[pg_test]
+    fn an_accepted_report_is_due_again_ever_more_seldom_and_no_other_is() {
+        let shop = Shop::open();
+        let ledger = Ledger::open().unwrap();
+        ledger.record(&[row(&shop, "p", Status::Applied)]).unwrap();
+        let key = format!("{}/p", shop.schema);
+        let is_due = |state: &str, attempts: i32, seconds_ago: i32| {
+            shop.run(&format!(
+                "UPDATE synapsor.ledger SET report_state = '{state}', report_attempts = {attempts},
+                     reported_at = clock_timestamp() - interval '{seconds_ago} s' WHERE key = '{key}'"
+            ));
+            let known = ledger.look_up(std::slice::from_ref(&key)).unwrap();
+            known[&key].is_report_due
+        };
+        for (attempts, wait) in [(1, 2), (3, 8), (7, 128), (9, 300), (100, 300)] {
+            let delivered = |ago| is_due("delivered", attempts, ago);
+            assert!(!delivered(wait - 1), "after {attempts} attempts");
+            assert!(delivered(wait), "after {attempts} attempts");
+        }
+        assert!(!is_due("pending", 1, 3_600));
+        assert!(!is_due("rejected", 1, 3_600));
+    }
+
+    #[pg_test]
     fn what_became_of_a_report_is_written_down() {
         let shop = Shop::open();
         let ledger = Ledger::open().unwrap();
@@ -135,6 +196,22 @@ mod tests {
         ledger.mark(&marks).unwrap();
         assert_eq!(shop.ledger("sent", row), "delivered|1|t");
         assert_eq!(shop.ledger("later", row), "pending|2|HTTP 500|f|t");
+    }
+
+    #[pg_test]
+    fn an_accepted_report_is_put_back_into_the_outbox_and_no_other_is_touched() {
+        let shop = Shop::open();
+        let ledger = Ledger::open().unwrap();
+        let again = with_answers(&shop, &ledger).map(|mark| Again {
+            key: mark.key,
+            proposal_id: mark.proposal_id,
+            idempotency_key: None,
+        });
+        ledger.report_again(&again).unwrap();
+        let row = "concat_ws('|', report_state, next_report_at > now() + interval '59 s')";
+        assert_eq!(shop.ledger("sent", row), "pending|f");
+        assert_eq!(shop.ledger("refused", row), "rejected");
+        assert_eq!(shop.ledger("later", row), "pending|t");
     }
 
     #[pg_test]
@@ -165,8 +242,9 @@ mod tests {
         shop.run(&format!(
             "UPDATE synapsor.ledger SET decided_at = now() - interval '91 days' WHERE {own} AND status <> 'retrying';
              UPDATE synapsor.ledger SET first_seen_at = now() - interval '91 days' WHERE {own};
-             UPDATE synapsor.ledger SET report_state = 'delivered', next_report_at = NULL,
-                 reported_at = now() - CASE WHEN key LIKE '%/old' THEN interval '91 days' ELSE interval '1 day' END
+             UPDATE synapsor.ledger SET reported_at = now() - interval '91 days' WHERE {own};
+             UPDATE synapsor.ledger SET reported_at = now() - interval '1 day' WHERE {own} AND key LIKE '%/fresh';
+             UPDATE synapsor.ledger SET report_state = 'delivered', next_report_at = NULL
              WHERE {own} AND (key LIKE '%/old' OR key LIKE '%/fresh');
              UPDATE synapsor.ledger SET report_state = 'rejected' WHERE {own} AND key LIKE '%/refused';"
         ));
@@ -210,6 +288,30 @@ mod tests {
     fn a_process_that_waits_for_nothing_is_held_up_by_nothing() {
         let ledger = Ledger::open().unwrap();
         assert_eq!(ledger.what_holds_up(std::process::id() as i32), None);
+    }
+
+    #[pg_test]
+    fn the_totals_count_the_rows_of_each_kind() {
+        let shop = Shop::open();
+        let ledger = Ledger::open().unwrap();
+        let kinds = ["applied", "conflict", "failed", "retrying"];
+        for (count, kind) in (1..).zip(kinds) {
+            let status = Status::parse(kind).unwrap();
+            let rows: Vec<_> = (0..count)
+                .map(|n| row(&shop, &format!("{kind}{n}"), status))
+                .collect();
+            ledger.record(&rows).unwrap();
+        }
+        shop.run(
+            "UPDATE synapsor.ledger SET decided_at = '2019-01-01Z', report_state = 'rejected' WHERE key LIKE '%/applied0';
+             UPDATE synapsor.ledger SET decided_at = '2020-01-01Z' WHERE key LIKE '%/failed0';",
+        );
+        let totals = ledger.totals().unwrap();
+        assert_eq!((totals.applied, totals.conflicts), (1, 2));
+        assert_eq!((totals.failed, totals.retrying), (3, 4));
+        assert_eq!((totals.pending_reports, totals.rejected_reports), (5, 1));
+        let oldest = shop.value("'2020-01-01Z'::timestamptz");
+        assert_eq!(totals.oldest_pending_report, oldest);
     }
 
     #[pg_test]

@@ -53,6 +53,22 @@ mod tests {
     }
 
     #[pg_test]
+    fn a_trigger_that_goes_on_after_the_limit_has_gained_nothing() {
+        let shop = Shop::with_tickets();
+        shop.trigger(
+            "BEFORE UPDATE",
+            "tickets",
+            "BEGIN PERFORM pg_sleep(30); EXCEPTION WHEN query_canceled THEN NULL; END;",
+        );
+        shop.set("synapsor.statement_timeout", "50ms");
+        let decision = shop.apply(&close(1));
+        assert_eq!(decision.status, Status::Retrying, "{decision:?}");
+        assert_eq!(decision.failure.unwrap().sqlstate.unwrap(), "57014");
+        shop.without_triggers("tickets");
+        shop.applied(&close(1));
+    }
+
+    #[pg_test]
     fn a_limit_of_zero_is_none() {
         let shop = Shop::with_tickets();
         shop.trigger("BEFORE UPDATE", "tickets", "PERFORM pg_sleep(0.1);");
