@@ -124,24 +124,19 @@ impl Ledger {
         Ok(())
     }
 
-    /// Removes rows whose report was accepted longer ago than this, a bounded number at a time. Returns how many went.
-    pub fn prune(&self, session: &mut Session, older_than: Duration) -> Result<u64, DatabaseError> {
+    /// Removes rows whose report was accepted longer ago than this, a bounded number at a time.
+    pub fn prune(&self, session: &mut Session, older_than: Duration) -> Result<(), DatabaseError> {
         let (table, seconds) = (self.table(), older_than.as_secs());
         let old = "decided_at < UTC_TIMESTAMP(6) - INTERVAL ? SECOND AND report_state = 'delivered'
                    AND reported_at < UTC_TIMESTAMP(6) - INTERVAL ? SECOND";
         let any = format!("SELECT 1 FROM {table} WHERE {old} LIMIT 1");
-        let mut pruned = 0;
+        let delete =
+            format!("DELETE FROM {table} WHERE {old} ORDER BY decided_at LIMIT {PRUNED_AT_ONCE}");
         // Looked at first: an idle poll writes nothing.
         while session.one::<u8>(&any, (seconds, seconds))?.is_some() {
-            let delete = format!(
-                "DELETE FROM {table} WHERE {old} ORDER BY decided_at LIMIT {PRUNED_AT_ONCE}"
-            );
-            match session.run(&delete, (seconds, seconds))? {
-                0 => break,
-                rows => pruned += rows,
-            }
+            session.run(&delete, (seconds, seconds))?;
         }
-        Ok(pruned)
+        Ok(())
     }
 
     /// Time until the next retrying proposal or pending report is due; zero when one is. `since_last_poll` leaves out the proposals
@@ -158,7 +153,7 @@ impl Ledger {
                      FROM {table} WHERE status = 'retrying' AND next_attempt_at > UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND)",
             table = self.table()
         );
-        let since = u64::try_from(since_last_poll.as_micros()).unwrap_or(u64::MAX / 4);
+        let since = since_last_poll.as_micros() as u64;
         let row: Option<(Option<i64>, Option<i64>)> = session.one(&query, (since,))?;
         let (report, attempt) = row.ok_or(DatabaseError::Unexpected)?;
         let wait = |micros: i64| Duration::from_micros(u64::try_from(micros).unwrap_or(0));

@@ -18,7 +18,7 @@ impl Ledger {
         session: &mut Session,
         (key, proposal_id, digest): (&str, &str, &str),
     ) -> Result<Option<Entry>, Error> {
-        // Locks the row where there is one. Never committed as it is: a row without an attempt is ours.
+        // Locks the row where there is one. Never committed as it is.
         let insert = format!(
             "INSERT INTO {} (key_hash, `key`, proposal_id, proposal_digest, status, guards, attempts, applied_as,
                  first_seen_at, next_attempt_at)
@@ -40,7 +40,7 @@ impl Ledger {
         if found != key {
             return Err(Error::LedgerCorrupt("a key whose hash is another's".into()));
         }
-        Ok((entry.attempts > 0).then_some(entry))
+        Ok(Some(entry))
     }
 
     /// Writes a decision into the receipt that was claimed.

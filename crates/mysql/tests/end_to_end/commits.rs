@@ -14,9 +14,11 @@ use crate::victims::victim;
 on_both! {
     a_commit_whose_answer_was_lost_is_reported_as_applied_by_the_same_poll
     a_commit_that_never_arrived_is_made_later_and_the_others_go_on
+    commits_that_never_arrive_count_as_attempts
     a_lost_answer_makes_no_other_word_of_a_conflict_or_a_failure
     a_failure_whose_record_never_arrived_is_told_later_and_once
     a_lost_answer_to_the_marking_of_a_report_repeats_the_report_at_most
+    a_report_is_sent_after_a_commit_of_its_own
     a_commit_that_hangs_is_neither_repeated_nor_reported_until_it_is_known
     a_commit_that_the_server_refuses_is_no_success
 }
@@ -62,6 +64,24 @@ fn a_commit_that_never_arrived_is_made_later_and_the_others_go_on(flavor: Flavor
         applied.extend([deed.id(ticket), Deed::Close.id(other)]);
         stage.assert_applied_once(&applied);
     }
+}
+
+fn commits_that_never_arrive_count_as_attempts(flavor: Flavor) {
+    let (stage, proxy) = Stage::new(flavor).with_effects().behind_a_proxy();
+    stage.approve(stage.close(1));
+    for (status, attempts) in [("retrying", "1"), ("retrying", "2"), ("failed", "3")] {
+        stage.shop.execute(&format!(
+            "UPDATE `{}`.ledger SET next_attempt_at = UTC_TIMESTAMP(6)",
+            stage.ledger()
+        ));
+        proxy.cut_before_commit();
+        let polled = stage.run(&["poll-once", "--max-attempts", "3"]);
+        assert_eq!(polled.result("close_1")["status"], status, "{polled:?}");
+        let counted = stage.ledger_column("close_1", "attempts");
+        assert_eq!(counted.as_deref(), Some(attempts));
+    }
+    assert_eq!(stage.word("close_1"), Some(Status::Failed));
+    stage.assert_no_lie();
 }
 
 /// A conflict, because ticket 1 is not at version 7, and a failure, because there is a ticket 2.
@@ -137,6 +157,18 @@ fn a_lost_answer_to_the_marking_of_a_report_repeats_the_report_at_most(flavor: F
         let reports = stage.simulator.calls(Endpoint::Report);
         assert_eq!(reports, if cut_before { 2 } else { 1 });
     }
+}
+
+/// The server shows a commit to others before it is on disk: one of our own, of a row that was read, takes all earlier ones along.
+fn a_report_is_sent_after_a_commit_of_its_own(flavor: Flavor) {
+    let (stage, proxy) = Stage::new(flavor).with_effects().behind_a_proxy();
+    stage.approve(stage.close(1));
+    let touch = Step::Before("SET next_report_at = UTC_TIMESTAMP(6) WHERE key_hash".to_owned());
+    let mut poll = poll_held_at(&stage, &proxy, &touch);
+    assert_eq!(stage.simulator.calls(Endpoint::Report), 0);
+    proxy.thaw();
+    assert_eq!(poll.wait().code(), Some(0));
+    stage.assert_applied_once(ids([1]));
 }
 
 /// The COMMIT is on its way, or its answer is, and the connection says nothing.

@@ -17,6 +17,8 @@ on_both! {
     every_column_says_what_happened
     a_key_that_is_decided_is_reported_again_and_never_applied_again
     the_same_key_with_another_content_is_left_alone_and_shown
+    an_outcome_that_the_ledger_refuses_is_passed_by_and_the_others_go_on
+    a_ledger_that_is_locked_or_whose_server_is_going_costs_no_attempt
 }
 
 /// A proposal's row, by column.
@@ -322,4 +324,54 @@ fn the_same_key_with_another_content_is_left_alone_and_shown(flavor: Flavor) {
         stage.number("SELECT count(*) FROM tickets WHERE status = 'open'"),
         99
     );
+}
+
+fn an_outcome_that_the_ledger_refuses_is_passed_by_and_the_others_go_on(flavor: Flavor) {
+    let stage = Stage::new(flavor);
+    let ledger = stage.ledger();
+    let refuses = format!(
+        "CREATE TRIGGER `{ledger}`.refuses BEFORE UPDATE ON `{ledger}`.ledger FOR EACH ROW
+             IF NEW.proposal_id = 'close_1' THEN SIGNAL SQLSTATE '45000'; END IF"
+    );
+    stage.shop.root().query_drop(refuses).unwrap();
+    (1..=2).for_each(|ticket| stage.approve(stage.close(ticket)));
+    let polled = stage.poll();
+    let passed_by = polled.result("close_1");
+    assert_eq!(passed_by["status"], "skipped");
+    let why = "can't be recorded: DATABASE_ERROR: SQLSTATE 45000: ER_SIGNAL_EXCEPTION (1644)";
+    assert_eq!(passed_by["reason"], why);
+    assert!(polled.stderr.contains("an outcome can't be recorded"));
+    assert_eq!(polled.outcome("close_2"), "applied");
+    let closed = "SELECT group_concat(id) FROM tickets WHERE status = 'closed'";
+    assert_eq!(stage.value(closed).as_deref(), Some("2"));
+    assert_eq!(stage.ledger_column("close_1", "status"), None);
+    // It stays approved.
+    let drop = format!("DROP TRIGGER `{ledger}`.refuses");
+    stage.shop.root().query_drop(drop).unwrap();
+    assert_eq!(stage.poll().outcome("close_1"), "applied");
+    assert_eq!(stage.value(closed).as_deref(), Some("1,2"));
+}
+
+fn a_ledger_that_is_locked_or_whose_server_is_going_costs_no_attempt(flavor: Flavor) {
+    for (signal, code) in [
+        ("SQLSTATE 'HY000' SET MYSQL_ERRNO = 1205", Some(0)),
+        ("SQLSTATE '08S01' SET MYSQL_ERRNO = 1053", Some(75)),
+    ] {
+        let stage = Stage::new(flavor);
+        let ledger = stage.ledger();
+        let trigger = format!(
+            "CREATE TRIGGER `{ledger}`.fails BEFORE UPDATE ON `{ledger}`.ledger FOR EACH ROW SIGNAL {signal}"
+        );
+        stage.shop.root().query_drop(trigger).unwrap();
+        stage.approve(stage.close(1));
+        let polled = stage.poll();
+        assert_eq!(polled.code, code, "{polled:?}");
+        assert_eq!(polled.summary()["retrying"], 0, "{polled:?}");
+        assert_eq!(stage.ledger_column("close_1", "status"), None);
+        let drop = format!("DROP TRIGGER `{ledger}`.fails");
+        stage.shop.root().query_drop(drop).unwrap();
+        assert_eq!(stage.poll().outcome("close_1"), "applied");
+        let attempts = stage.ledger_column("close_1", "attempts");
+        assert_eq!(attempts.as_deref(), Some("1"));
+    }
 }

@@ -11,6 +11,7 @@ on_both! {
     what_is_not_ours_is_left_alone
     what_has_no_usable_id_is_shown_and_harms_no_other
     what_stays_listed_without_a_usable_id_is_logged_once
+    a_thousand_elements_without_a_usable_id_are_logged_and_no_more
     keys_that_only_look_alike_are_different_keys
     a_key_of_1024_bytes_is_kept_and_a_longer_one_is_refused
 }
@@ -123,6 +124,17 @@ fn what_stays_listed_without_a_usable_id_is_logged_once(flavor: Flavor) {
     assert_eq!(running.terminate().0, Some(0));
     let said = running.stderr();
     assert_eq!(said.matches("has no usable id").count(), 1, "{said}");
+}
+
+fn a_thousand_elements_without_a_usable_id_are_logged_and_no_more(flavor: Flavor) {
+    let stage = Stage::new(flavor);
+    for n in 0..1_010 {
+        let element = stage.close(n).field("proposal_id", n);
+        stage.simulator.add_raw(element.to_string(), None);
+    }
+    let polled = stage.run(&["poll-once", "--max-proposals", "2000"]);
+    assert_eq!(polled.summary()["failed"], 1_010, "all are shown");
+    assert_eq!(polled.stderr.matches("has no usable id").count(), 1_000);
 }
 
 fn keys_that_only_look_alike_are_different_keys(flavor: Flavor) {

@@ -39,6 +39,7 @@ mod modes;
 mod odd_server;
 mod offline;
 mod output;
+mod overtaken;
 mod planted;
 mod precedence;
 mod report_faults;

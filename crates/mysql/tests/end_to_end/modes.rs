@@ -1,7 +1,7 @@
 //! Ways to run: a rehearsal, guards that advance, and a ledger that forgets what is long reported.
 
 use serde_json::Value;
-use simulated_control_plane::{Endpoint, Fault, Rule};
+use simulated_control_plane::{Endpoint, Fault, Rule, Status};
 use synapsor_mysql_testbed::{Flavor, wait_for};
 
 use crate::program::PATIENCE;
@@ -9,6 +9,7 @@ use crate::stage::Stage;
 
 on_both! {
     a_dry_run_shows_everything_and_changes_nothing
+    a_dry_run_owes_no_report_of_what_is_decided
     a_preview_shows_the_row_before_and_after_and_changes_nothing
     a_guard_that_advances_makes_the_second_of_two_a_conflict
     a_guard_that_can_t_advance_says_so
@@ -74,6 +75,19 @@ fn a_dry_run_shows_everything_and_changes_nothing(flavor: Flavor) {
         "in earnest, the delete makes room for the insert"
     );
     assert_eq!(polled.summary()["dry_run"], false);
+}
+
+fn a_dry_run_owes_no_report_of_what_is_decided(flavor: Flavor) {
+    let stage = Stage::new(flavor);
+    stage.approve(stage.close(1));
+    stage.poll();
+    // The control plane forgets, and lists it again.
+    stage.simulator.set_status("close_1", Status::Approved);
+    let before = everything(&stage);
+    let polled = stage.run(&["poll-once", "--dry-run"]);
+    assert_eq!(polled.result("close_1")["already_decided"], true);
+    assert_eq!(everything(&stage), before);
+    assert_eq!(stage.poll().summary()["reported"], 1, "in earnest");
 }
 
 fn a_preview_shows_the_row_before_and_after_and_changes_nothing(flavor: Flavor) {

@@ -145,6 +145,10 @@ fn an_instance_that_hangs_in_its_report_holds_up_nobody_s_changes(flavor: Flavor
     // One instance reports at a time: the other's report waits for it, and that is said.
     assert_eq!(stage.word("close_2"), None);
     assert_eq!(polled.code, Some(1), "{polled:?}");
+    let lock = format!("synapsor.deliver.{}", stage.ledger());
+    let holder = stage.number(&format!("SELECT IS_USED_LOCK('{lock}')"));
+    let why = format!("connection {holder} has the right to deliver");
+    assert_eq!(polled.summary()["report_error"], why);
     hanging.kill();
     let reported = stage.run(&["report-once", "--request-timeout", "400ms"]);
     assert_eq!(reported.code, Some(1), "close_1 hangs still: {reported:?}");

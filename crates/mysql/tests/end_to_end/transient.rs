@@ -21,6 +21,7 @@ on_both! {
     a_trigger_that_takes_too_long_holds_up_nobody_and_fails_in_the_end
     a_proposal_that_never_gets_through_fails_in_the_end_with_the_last_cause
     a_retrying_proposal_is_left_alone_until_its_time_has_come
+    tries_that_failed_together_do_not_come_back_together
     a_read_only_server_is_waited_for
     a_server_that_turns_read_only_before_a_commit_has_not_applied_anything
 }
@@ -222,6 +223,24 @@ fn a_retrying_proposal_is_left_alone_until_its_time_has_come(flavor: Flavor) {
     stage.wait_for_word("close_2");
     assert_eq!(program.terminate().0, Some(0));
     stage.assert_applied_once((1..=4).map(|n| Deed::Close.id(n)));
+}
+
+fn tries_that_failed_together_do_not_come_back_together(flavor: Flavor) {
+    let stage = Stage::new(flavor);
+    stage.shop.execute(
+        "CREATE TRIGGER busy BEFORE UPDATE ON tickets FOR EACH ROW SIGNAL SQLSTATE '40001'",
+    );
+    (1..=30).for_each(|ticket| stage.approve(stage.close(ticket)));
+    assert_eq!(stage.poll().summary()["retrying"], 30);
+    let wait = |which: &str| {
+        stage.number(&format!(
+            "SELECT {which}(TIMESTAMPDIFF(MICROSECOND, first_seen_at, next_attempt_at)) FROM `{}`.ledger",
+            stage.ledger()
+        ))
+    };
+    let (shortest, longest) = (wait("min"), wait("max"));
+    assert!(shortest < 900_000, "of up to a second: {shortest} µs");
+    assert!(longest > 500_000, "of up to a second: {longest} µs");
 }
 
 fn a_read_only_server_is_waited_for(flavor: Flavor) {

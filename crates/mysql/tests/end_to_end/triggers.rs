@@ -278,17 +278,18 @@ fn a_server_that_a_trigger_says_is_going_costs_a_session_and_nothing_else(flavor
         (
             "shutdown",
             "SQLSTATE '08S01' SET MYSQL_ERRNO = 1053, MESSAGE_TEXT = 'hunter2'",
-            "",
+            "DATABASE_ERROR: SQLSTATE 08S01: ER_SERVER_SHUTDOWN (1053)",
         ),
         (
             "killed",
             "SQLSTATE '70100' SET MYSQL_ERRNO = 1927, MESSAGE_TEXT = 'hunter2'",
-            "",
+            "DATABASE_ERROR: SQLSTATE 70100: ER_CONNECTION_KILLED (1927)",
         ),
     ];
     let polled = poll_signals(&stage, &signals);
-    for (name, ..) in signals {
+    for (name, _, error) in signals {
         assert_eq!(polled.result(name)["status"], "retrying");
+        assert_eq!(polled.outcome(name), error);
         assert!(!format!("{polled:?}").contains("hunter2"), "{polled:?}");
         assert_eq!(rows(&stage, name), UNTOUCHED);
     }

@@ -1,14 +1,18 @@
 //! Views: one that shows rows of one table is written to as that table is, any other is refused.
 
+use mysql::prelude::Queryable;
+use simulated_control_plane::Status;
 use synapsor_mysql_testbed::Flavor;
 
 use crate::cases::cases;
 use crate::stage::Stage;
+use crate::steps::{Step, poll_held_at};
 
 on_both! {
     a_view_of_one_table_is_written_to
     guards_hold_through_a_view
     what_a_view_does_not_let_through_fails
+    a_row_that_leaves_its_view_before_the_statement_is_a_conflict
     a_view_that_is_not_of_one_table_alone_is_refused
     a_view_needs_the_rights_to_see_what_it_stands_for
     a_view_of_another_database_s_table_is_written_to
@@ -149,6 +153,27 @@ SELECT 1 AS id, 'x' AS state | it is a view that can't be updated
 SELECT id, state FROM slow | its engine is MyISAM
 SELECT id, state FROM slow_view | its engine is MyISAM
 ";
+
+/// The view shows its rows while a lock is free, which somebody takes between the look at the row and the statement.
+fn a_row_that_leaves_its_view_before_the_statement_is_a_conflict(flavor: Flavor) {
+    let (stage, proxy) = Stage::new(flavor).behind_a_proxy();
+    let shop = stage.shop.name();
+    stage.furnish(&format!(
+        "CREATE VIEW by_day AS SELECT * FROM tickets WHERE IS_FREE_LOCK('night in {shop}')"
+    ));
+    let update = stage.update("by_day").id("late").key("id", 1);
+    stage.approve(update.change("status", "closed"));
+    let statement = Step::Before(format!("UPDATE `{shop}`.`by_day`"));
+    let mut poll = poll_held_at(&stage, &proxy, &statement);
+    let mut night = stage.shop.root();
+    let taken = night.query_first(format!("SELECT GET_LOCK('night in {shop}', 0)"));
+    assert_eq!(taken.unwrap(), Some(1));
+    proxy.thaw();
+    assert_eq!(poll.wait().code(), Some(0));
+    let reason = stage.ledger_column("late", "reason");
+    assert_eq!(reason.as_deref(), Some("ROW_NOT_CHANGED"));
+    assert_eq!(stage.word("late"), Some(Status::Conflict));
+}
 
 fn a_view_that_is_not_of_one_table_alone_is_refused(flavor: Flavor) {
     let stage = Stage::new(flavor);
