@@ -187,6 +187,14 @@ mod tests {
     }
 
     #[test]
+    fn a_user_name_alone_is_struck_out_and_a_path_with_an_at_sign_is_not() {
+        assert_eq!(clean("postgres://u@h/d"), "postgres://[redacted]@h/d");
+        for address in ["https://h/a@b", "https://h?q=a@b", "https://h#a@b"] {
+            assert_eq!(clean(address), address);
+        }
+    }
+
+    #[test]
     fn a_text_of_many_urls_takes_no_time_to_speak_of() {
         let urls = "://".repeat(200_000);
         assert_eq!(strike_out_userinfo(&urls), urls);

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::thread;
 
 use serde_json::json;
-use simulated_control_plane::{Credential, Endpoint, Entry};
+use simulated_control_plane::{Credential, Endpoint, Entry, Fault};
 use synapsor_core::control_plane::{Call, Client, Filter};
 
 use crate::raw::RawServer;
-use crate::support::{applied, client, config, key, list, simulator, simulator_with};
+use crate::support::{applied, client, config, failing, key, list, simulator, simulator_with};
 
 /// The simulator refuses a call that breaks the contract, and keeps the breach in its journal.
 #[test]
@@ -137,6 +137,16 @@ fn a_report_s_body_is_the_contract_s() {
         (entry.endpoint, entry.json()),
         (Endpoint::Report, Some(expected))
     );
+}
+
+#[test]
+fn a_report_that_fails_is_sent_once() {
+    for fault in [Fault::status(503), Fault::status(409), Fault::reset()] {
+        let simulator = failing(Endpoint::Report, fault);
+        let answer = client(&simulator).report(&key(), &applied("wrp_1"));
+        assert!(answer.is_err());
+        assert_eq!(simulator.calls(Endpoint::Report), 1);
+    }
 }
 
 #[test]

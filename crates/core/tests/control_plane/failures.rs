@@ -53,17 +53,18 @@ fn each_status_has_its_cause_and_its_consequence() {
 
 #[test]
 fn a_bystander_s_web_page_rejects_no_report() {
-    for (status, disposition) in [
-        (404, Disposition::Unusable),
-        (405, Disposition::Unusable),
-        (400, Disposition::Unusable),
-        (401, Disposition::Key),
-        (409, Disposition::Rejected),
-        (502, NOW),
+    for (status, cause, disposition) in [
+        (404, Cause::NotJson, Disposition::Unusable),
+        (405, Cause::NotJson, Disposition::Unusable),
+        (400, Cause::NotJson, Disposition::Unusable),
+        (401, Cause::Unauthorized, Disposition::Key),
+        (409, Cause::Refused, Disposition::Rejected),
+        (502, Cause::Unavailable, NOW),
     ] {
+        let error = failure(Fault::html(status));
         assert_eq!(
-            failure(Fault::html(status)).disposition(),
-            disposition,
+            (error.cause(), error.disposition()),
+            (cause, disposition),
             "{status}"
         );
     }
