@@ -57,6 +57,10 @@ impl Traces {
 /// Waits until all is as it will be: what reading a table for the first time leaves in its pages is there, and on disk.
 fn settle(stages: &[&Stage]) {
     stages.iter().for_each(|stage| stage.wait_for_polls(50));
+    // Whoever reads a page first that has dead rows on it cleans it up, and writes it into the log as a whole.
+    stages
+        .iter()
+        .for_each(|stage| stage.database.execute("VACUUM"));
     for _ in 0..2 {
         stages.iter().for_each(|stage| drop(Traces::of(stage)));
         stages[0].database.execute("CHECKPOINT");
