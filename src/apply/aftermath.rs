@@ -4,22 +4,19 @@
 use pgrx::pg_sys;
 use synapsor_core::builder::{Operation, Statement};
 
-use crate::pg::relation::Relation;
 use crate::pg::row_counts;
 
 /// Tells whether an update was all that was written to its table meanwhile.
-pub struct Aftermath {
-    parts: Vec<pg_sys::Oid>,
+pub struct Aftermath<'p> {
+    parts: &'p [pg_sys::Oid],
     before: i64,
 }
 
-impl Aftermath {
-    /// Starts to count; `None` for a statement that writes no row with a key to hold it against.
-    pub fn start(statement: &Statement<'_>, written: Relation) -> Option<Self> {
-        let parts = written.with_partitions();
-        let parts: Vec<_> = parts.iter().map(|part| part.oid).collect();
+impl<'p> Aftermath<'p> {
+    /// Starts to count in a table and its partitions; `None` for a statement that writes no row with a key to hold it against.
+    pub fn start(statement: &Statement<'_>, parts: &'p [pg_sys::Oid]) -> Option<Self> {
         (statement.operation == Operation::Update).then(|| Aftermath {
-            before: row_counts::written(&parts),
+            before: row_counts::written(parts),
             parts,
         })
     }
@@ -28,7 +25,7 @@ impl Aftermath {
     /// counts.
     pub fn others(&self, own_changes: i64) -> i64 {
         if row_counts::are_kept() {
-            row_counts::written(&self.parts) - self.before - own_changes
+            row_counts::written(self.parts) - self.before - own_changes
         } else {
             1
         }

@@ -14,32 +14,30 @@ use super::target::Target;
 use crate::pg::relation::Relation;
 use crate::pg::row_counts;
 
-/// The counters of the tables that a statement could spread to.
-pub struct Watch {
+/// The tables that statements of one shape could spread to.
+pub struct Spread {
     tables: Vec<pg_sys::Oid>,
     own_table_is_among_them: bool,
-    before: i64,
 }
 
-impl Watch {
-    /// Starts to watch a statement that writes to `written`; `None` when it can't spread.
+impl Spread {
+    /// Finds them for a statement that writes to `parts`: a table and its partitions. `None` when it can't spread.
     ///
     /// # Errors
-    /// `WRITEBACK_CASCADE_BLOCKED` when Postgres keeps no counters to watch (`track_counts = off`).
-    pub fn start(
+    /// `WRITEBACK_CASCADE_BLOCKED` when they can't be found.
+    pub fn of(
         statement: &Statement<'_>,
         target: &Target,
-        written: Relation,
+        parts: &[Relation],
         advances_guard: bool,
     ) -> Result<Option<Self>, Failure> {
         if statement.operation == Operation::Insert {
             return Ok(None);
         }
-        let parts = written.with_partitions();
         let own: Vec<_> = parts.iter().map(|part| part.oid).collect();
         // Behind a view columns can have other names, and a trigger can write more than the statement.
-        let any_column =
-            !target.is(written) || parts.iter().any(|part| part.has_trigger_before_update());
+        let any_column = !parts.iter().any(|part| target.is(*part))
+            || parts.iter().any(|part| part.has_trigger_before_update());
         let columns = match any_column {
             true => None,
             false => Some(written_columns(statement, advances_guard)),
@@ -47,21 +45,35 @@ impl Watch {
         let tables =
             Spi::connect_mut(|spi| referencing_tables(spi, statement.operation, &own, columns))
                 .map_err(|error| Refusal::of(Code::CascadeBlocked, error.to_string()))?;
-        if tables.is_empty() {
-            return Ok(None);
-        }
-        if !row_counts::are_kept() {
-            return Err(Refusal::of(Code::CascadeBlocked, "track_counts is off").into());
-        }
         let own_table_is_among_them = tables.iter().any(|table| own.contains(table));
-        let before = row_counts::changed(&tables);
-        Ok(Some(Watch {
+        Ok((!tables.is_empty()).then_some(Spread {
             tables,
             own_table_is_among_them,
-            before,
         }))
     }
 
+    /// Starts to watch.
+    ///
+    /// # Errors
+    /// `WRITEBACK_CASCADE_BLOCKED` when Postgres keeps no counters to watch (`track_counts = off`).
+    pub fn watch(&self) -> Result<Watch<'_>, Failure> {
+        if !row_counts::are_kept() {
+            return Err(Refusal::of(Code::CascadeBlocked, "track_counts is off").into());
+        }
+        Ok(Watch {
+            before: row_counts::changed(&self.tables),
+            spread: self,
+        })
+    }
+}
+
+/// The counters of those tables before a statement.
+pub struct Watch<'s> {
+    spread: &'s Spread,
+    before: i64,
+}
+
+impl Watch<'_> {
     /// Holds the counters against those before the statement, which itself changed one row, so many times.
     ///
     /// # Errors
@@ -71,12 +83,12 @@ impl Watch {
         statement: &Statement<'_>,
         own_changes: i64,
     ) -> Result<(), Failure> {
-        let own_row = if self.own_table_is_among_them {
+        let own_row = if self.spread.own_table_is_among_them {
             own_changes
         } else {
             0
         };
-        if row_counts::changed(&self.tables) - self.before > own_row {
+        if row_counts::changed(&self.spread.tables) - self.before > own_row {
             let culprit = format!("{}.{}", statement.schema, statement.table);
             return Err(Refusal::of(Code::CascadeBlocked, culprit).into());
         }

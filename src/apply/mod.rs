@@ -5,13 +5,14 @@ mod aftermath;
 mod cascade;
 mod environment;
 pub mod failure;
+mod prepared;
 pub mod role;
 mod statement;
 mod target;
 mod value;
 pub mod watch;
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
 use synapsor_core::builder;
 pub use synapsor_core::decision::Decision;
@@ -81,7 +82,7 @@ impl Applier<'_> {
         proposal: &Proposal,
     ) -> Result<Option<bool>, statement::NotApplied> {
         // Which column's value is being read, for the errors of input functions, which do not name it.
-        let column_at_work = RefCell::new(None);
+        let column_at_work = Cell::new(None);
         let work = || {
             let _environment = environment::enter(self.settings, proposal);
             // Constraints are immediate for every proposal, the first of a transaction as the later ones.
@@ -98,7 +99,8 @@ impl Applier<'_> {
         let is_our_limit = |error: &PgError| error.sqlstate == "57014" && TimeLimit::expired();
         let ran = subtransaction::run(work, is_our_limit);
         ran.unwrap_or_else(|error| {
-            let column = column_at_work.borrow_mut().take();
+            let column = column_at_work.get().and_then(|n| statement.params.get(n));
+            let column = column.map(|param| param.column.to_owned());
             let is_our_limit = is_our_limit(&error);
             let mut failure = failure::of_error(error, column);
             if is_our_limit {

@@ -1,19 +1,20 @@
 //! Running the builder's statement, and telling what it did: one row, none, or too many.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 
-use synapsor_core::builder::{EXPECTED_ROW_COUNT, Operation, Param, Role, Statement};
+use synapsor_core::builder::{EXPECTED_ROW_COUNT, Param, Role, Statement};
 use synapsor_core::outcome::ConflictReason;
 use synapsor_core::refusal::{Code, Refusal};
 use synapsor_crash_points::Point;
 
 use super::aftermath::Aftermath;
-use super::cascade::Watch;
+use super::cascade::Spread;
 use super::failure::Failure;
+use super::prepared::{Prepared, bind, equals, types};
 use super::target::Target;
-use crate::pg::relation::Relation;
-use crate::pg::spi::{Argument, Connection, Executed, Plan};
-use crate::pg::{crash_point, triggers, types};
+use crate::pg::spi::{Connection, Executed};
+use crate::pg::types::base_type;
+use crate::pg::{crash_point, triggers};
 use crate::settings::ApplySettings;
 
 /// Why a statement changed nothing.
@@ -33,27 +34,26 @@ impl<F: Into<Failure>> From<F> for NotApplied {
 /// Runs a statement and what hangs on it: deferred triggers, foreign keys, the guard's advance. Returns whether the
 /// conflict column has another value since; `None` without a conflict guard.
 ///
-/// `column_at_work` holds the column whose value is being read, for the case that this raises an error.
+/// `column_at_work` holds the number of the parameter whose value is being read, for the case that this raises an error.
 pub fn execute(
     statement: &Statement<'_>,
     settings: &ApplySettings,
-    column_at_work: &RefCell<Option<String>>,
+    column_at_work: &Cell<Option<usize>>,
 ) -> Result<Option<bool>, NotApplied> {
     crash_point::reach(Point::BeforeStatement);
     let spi = Connection::open();
-    let target = Target::open(statement)?;
-    let values = Values::bind(&target, &statement.params, column_at_work)?;
-    let (plan, written) = prepare(&spi, statement, &target, &values)?;
-    let watch = match settings.allow_cascade {
-        true => None,
-        false => Watch::start(statement, &target, written, settings.advance_guard)?,
-    };
-    let aftermath = Aftermath::start(statement, written);
-    let executed = plan.execute(&values.arguments);
+    let prepared = Prepared::of(&spi, statement, settings)?;
+    let arguments = prepared.bind(&statement.params, column_at_work)?;
+    // From here on no more code of others runs that could change what the guards' `=` means, before they have been held.
+    let prepared = prepared.still(&spi, statement, settings)?;
+    let target = &prepared.target;
+    let watch = prepared.spread.as_ref().map(Spread::watch).transpose()?;
+    let aftermath = Aftermath::start(statement, &prepared.parts);
+    let executed = prepared.execute(&spi, &arguments);
     match executed.rows {
         0 => {
             return Err(NotApplied::Conflict(conflict_reason(
-                &spi, statement, &target,
+                &spi, statement, target,
             )?));
         }
         EXPECTED_ROW_COUNT => {}
@@ -63,7 +63,7 @@ pub fn execute(
     let mut own_changes = 1;
     if settings.advance_guard && advanced == Some(false) {
         // Counted only where it wrote: one change too many would hide one row of somebody else's.
-        if let Some(moved) = advance_guard(&spi, statement, &target)? {
+        if let Some(moved) = advance_guard(&spi, statement, target)? {
             advanced = Some(moved);
             own_changes += 1;
         }
@@ -73,106 +73,10 @@ pub fn execute(
         watch.require_no_spread(statement, own_changes)?;
     }
     if let Some(aftermath) = aftermath {
-        require_row_in_place(&spi, statement, &target, &aftermath, own_changes)?;
+        require_row_in_place(&spi, statement, target, &aftermath, own_changes)?;
     }
     crash_point::reach(Point::AfterStatement);
     Ok(advanced)
-}
-
-/// The values of parameters, and the types that they have.
-struct Values {
-    types: Vec<pgrx::pg_sys::Oid>,
-    arguments: Vec<Argument>,
-}
-
-impl Values {
-    fn bind(
-        target: &Target,
-        params: &[Param<'_>],
-        column_at_work: &RefCell<Option<String>>,
-    ) -> Result<Self, Failure> {
-        let mut values = Values {
-            types: Vec::new(),
-            arguments: Vec::new(),
-        };
-        for param in params {
-            column_at_work.replace(Some(param.column.to_owned()));
-            let (column, argument) = target.bind(param)?;
-            values.types.push(column.oid);
-            values.arguments.push(argument);
-        }
-        column_at_work.replace(None);
-        Ok(values)
-    }
-}
-
-/// Prepares the statement, and finds the table that it writes to.
-///
-/// What its guards' `=` means is looked at after that, when no more code of others runs that could change it.
-fn prepare<'c>(
-    spi: &'c Connection,
-    statement: &Statement<'_>,
-    target: &Target,
-    values: &Values,
-) -> Result<(Plan<'c>, Relation), Failure> {
-    let mut plan = spi.prepare(&statement.sql, &values.types);
-    let written = target.require_writable(&plan)?;
-    let compared = compared_after(statement, target, written);
-    if !compared.is_empty() {
-        plan = spi.prepare(&with_returning(statement, &compared), &values.types);
-    }
-    let guards = statement
-        .params
-        .iter()
-        .filter(|param| param.role != Role::Written);
-    target.require_own_equality(guards.chain(compared.iter().map(|(_, param)| *param)))?;
-    Ok((plan, written))
-}
-
-/// The parameters, numbered from 1, that tell whether the row that was written is still the one that was meant: key and
-/// tenant of an update; the tenant of an insert, where a trigger can have changed it and the role may look.
-fn compared_after<'s, 'p>(
-    statement: &'s Statement<'p>,
-    target: &Target,
-    written: Relation,
-) -> Vec<(usize, &'s Param<'p>)> {
-    let is_compared = |param: &Param<'_>| match statement.operation {
-        Operation::Delete => false,
-        Operation::Update => matches!(param.role, Role::Key | Role::Tenant),
-        Operation::Insert => {
-            Some(param.column) == statement.tenant_column
-                && !param.value.is_null()
-                && written
-                    .with_partitions()
-                    .iter()
-                    .any(|part| part.has_trigger_before_insert())
-                && target.can_be_compared(param.column)
-        }
-    };
-    (1..)
-        .zip(&statement.params)
-        .filter(|(_, param)| is_compared(param))
-        .collect()
-}
-
-/// The statement also returns two flags: whether key and tenant are still the guarded ones, and whether the conflict
-/// column still has the guarded value. They compare with parameters that the statement has anyway.
-fn with_returning(statement: &Statement<'_>, compared: &[(usize, &Param<'_>)]) -> String {
-    let equals = |(n, param): &(usize, &Param<'_>)| equals(param.column, *n);
-    let identity: Vec<_> = compared.iter().map(equals).collect();
-    let mut sql = format!("{} RETURNING ({})", statement.sql, identity.join(" AND "));
-    let conflict = (1..)
-        .zip(&statement.params)
-        .find(|(_, param)| param.role == Role::Conflict);
-    let null_conflict = || {
-        statement
-            .null_conflict_column
-            .map(|column| format!("\"{column}\" IS NULL"))
-    };
-    if let Some(conflict) = conflict.as_ref().map(equals).or_else(null_conflict) {
-        sql.push_str(&format!(", ({conflict})"));
-    }
-    sql
 }
 
 /// Reads the flags of an update or an insert.
@@ -201,7 +105,7 @@ fn require_row_in_place(
     spi: &Connection,
     statement: &Statement<'_>,
     target: &Target,
-    aftermath: &Aftermath,
+    aftermath: &Aftermath<'_>,
     own_changes: i64,
 ) -> Result<(), Failure> {
     let others = aftermath.others(own_changes);
@@ -222,11 +126,12 @@ fn is_there(
     sql: &str,
     params: &[Param<'_>],
 ) -> Result<bool, Failure> {
-    let values = Values::bind(target, params, &RefCell::new(None))?;
-    let plan = spi.prepare(sql, &values.types);
+    let columns = target.columns(params)?;
+    let arguments = bind(&columns, params, &Cell::new(None))?;
+    let plan = spi.prepare(sql, &types(&columns));
     // What has run meanwhile may have changed what `=` means.
     target.require_own_equality(params)?;
-    Ok(plan.execute(&values.arguments).rows > 0)
+    Ok(plan.execute(&arguments).rows > 0)
 }
 
 /// A second look, for a statement that touched no row.
@@ -277,7 +182,7 @@ fn advance_guard(
         return Ok(None);
     };
     let declared = target.column(column)?;
-    let next = match types::base_type(declared.oid, declared.modifier).0 {
+    let next = match base_type(declared.oid, declared.modifier).0 {
         pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID | pg_sys::NUMERICOID => {
             format!("\"{column}\" OPERATOR(pg_catalog.+) 1")
         }
@@ -303,18 +208,14 @@ fn advance_guard(
         statement.table,
         guards.join(" AND "),
     );
-    let values = Values::bind(target, &params, &RefCell::new(None))?;
-    let plan = spi.prepare(&sql, &values.types);
+    let columns = target.columns(&params)?;
+    let arguments = bind(&columns, &params, &Cell::new(None))?;
+    let plan = spi.prepare(&sql, &types(&columns));
     target.require_own_equality(&params)?;
-    let executed = plan.execute(&values.arguments);
+    let executed = plan.execute(&arguments);
     match executed.rows {
         EXPECTED_ROW_COUNT => Ok(Some(executed.flags == [true])),
         0 => Ok(None),
         _ => Err(Refusal::from(Code::MultiRowBlocked).into()),
     }
-}
-
-/// A comparison of a column, whose name the builder has found safe, with the `n`th parameter.
-fn equals(column: &str, n: usize) -> String {
-    format!("\"{column}\" = ${n}")
 }

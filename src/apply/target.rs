@@ -4,9 +4,9 @@ use synapsor_core::builder::{Param, Statement};
 use synapsor_core::refusal::{Code, Refusal};
 
 use super::failure::{self, Failure};
-use super::value;
+use super::value::Column;
 use crate::pg::relation::{ColumnType, Relation};
-use crate::pg::spi::{Argument, Plan};
+use crate::pg::spi::Plan;
 use crate::pg::types;
 
 /// A table, partitioned table or view that a proposal names, locked against changes of its shape.
@@ -47,7 +47,8 @@ impl Target {
     /// # Errors
     /// `WRITEBACK_TARGET_UNSUPPORTED`.
     pub fn require_writable(&self, plan: &Plan<'_>) -> Result<Relation, Failure> {
-        for oid in plan.relations() {
+        for locked in plan.relations() {
+            let oid = locked.relation;
             self.require_no_rules(Relation { oid })?;
         }
         let Some(oid) = plan.written_relation() else {
@@ -112,15 +113,13 @@ impl Target {
         Ok(())
     }
 
-    /// Turns a parameter into a value of its column's type.
+    /// The columns that parameters are written to or compared with.
     ///
     /// # Errors
-    /// `WRITEBACK_VALUE_TYPE_MISMATCH`, `WRITEBACK_VALUE_NOT_EXACT`, each with the column. What the type's own input
-    /// function says is raised.
-    pub fn bind(&self, param: &Param<'_>) -> Result<(ColumnType, Argument), Failure> {
-        let column = self.column(param.column)?;
-        let argument = value::argument(param, column)?;
-        Ok((column, argument))
+    /// `SQLSTATE 42703: undefined_column, column <name>`.
+    pub fn columns(&self, params: &[Param<'_>]) -> Result<Vec<Column>, Failure> {
+        let column = |param: &Param<'_>| Ok(Column::of(self.column(param.column)?, param.role));
+        params.iter().map(column).collect()
     }
 
     fn require_durable(&self, relation: Relation) -> Result<(), Failure> {

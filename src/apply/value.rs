@@ -3,6 +3,7 @@
 
 use std::ffi::{CStr, CString};
 
+use pgrx::pg_sys;
 use synapsor_core::builder::{Param, Role};
 use synapsor_core::json::{Json, Kind};
 use synapsor_core::refusal::{Code, Refusal};
@@ -11,33 +12,59 @@ use super::failure::{self, Failure};
 use crate::pg::parts;
 use crate::pg::relation::ColumnType;
 use crate::pg::spi::Argument;
-use crate::pg::types::{self, Shape};
+use crate::pg::types::{self, Input, Shape};
 
-/// The value of a parameter; JSON's null is SQL's NULL, also for a json column.
-///
-/// # Errors
-/// `WRITEBACK_VALUE_TYPE_MISMATCH: <column>`, `WRITEBACK_VALUE_NOT_EXACT: <column>`,
-/// `SQLSTATE 22021: character_not_in_repertoire` for a zero character.
-pub fn argument(param: &Param<'_>, column: ColumnType) -> Result<Argument, Failure> {
-    if param.value.is_null() {
-        types::input_null(column.oid, column.modifier);
-        return Ok(None);
+/// A column that a parameter is written to or compared with: how its type reads values.
+pub struct Column {
+    of: ColumnType,
+    shape: Shape,
+    input: Input,
+    may_lose: bool,
+}
+
+impl Column {
+    /// Looks a column's type up, for parameters with this role.
+    pub fn of(column: ColumnType, role: Role) -> Self {
+        // A guard compares with the approved value itself, not with what the column would make of it.
+        let modifier = if role == Role::Written {
+            column.modifier
+        } else {
+            -1
+        };
+        let of = ColumnType { modifier, ..column };
+        Column {
+            of,
+            shape: types::shape(of.oid),
+            input: Input::of(of.oid),
+            may_lose: may_lose(base(of)),
+        }
     }
-    let text = text(param.value, types::shape(column.oid))
-        .ok_or_else(|| Failure::from(Refusal::of(Code::ValueTypeMismatch, param.column)))?;
-    let text = CString::new(text)
-        .map_err(|_| failure::of_sqlstate("22021", &[("column", Some(param.column))]))?;
-    // A guard compares with the approved value itself, not with what the column would make of it.
-    let modifier = if param.role == Role::Written {
-        column.modifier
-    } else {
-        -1
-    };
-    let kept = types::input(column.oid, modifier, &text);
-    if !is_kept(ColumnType { modifier, ..column }, &text) {
-        return Err(Refusal::of(Code::ValueNotExact, param.column).into());
+
+    /// Its type.
+    pub fn oid(&self) -> pg_sys::Oid {
+        self.of.oid
     }
-    Ok(Some(kept))
+
+    /// The value of a parameter; JSON's null is SQL's NULL, also for a json column.
+    ///
+    /// # Errors
+    /// `WRITEBACK_VALUE_TYPE_MISMATCH: <column>`, `WRITEBACK_VALUE_NOT_EXACT: <column>`,
+    /// `SQLSTATE 22021: character_not_in_repertoire` for a zero character. What the type's own input function says is raised.
+    pub fn argument(&self, param: &Param<'_>) -> Result<Argument, Failure> {
+        if param.value.is_null() {
+            self.input.read_null(self.of.modifier);
+            return Ok(None);
+        }
+        let text = text(param.value, self.shape)
+            .ok_or_else(|| Failure::from(Refusal::of(Code::ValueTypeMismatch, param.column)))?;
+        let text = CString::new(text)
+            .map_err(|_| failure::of_sqlstate("22021", &[("column", Some(param.column))]))?;
+        let kept = self.input.read(self.of.modifier, &text);
+        if self.may_lose && !is_kept(self.of, &text) {
+            return Err(Refusal::of(Code::ValueNotExact, param.column).into());
+        }
+        Ok(Some(kept))
+    }
 }
 
 /// True when a type that reads this text keeps all of it, in an array each element and in a row each field, whose

@@ -1,20 +1,12 @@
 //! What there is to do, in one look that costs no transaction id: what a worker asks before everything else.
 
-use std::cell::RefCell;
+use std::sync::LazyLock;
 use std::time::Duration;
-
-use pgrx::pg_sys;
-use pgrx::spi::OwnedPreparedStatement;
 
 use super::Ledger;
 use super::standing::{COLUMNS, Standing};
 use crate::error::ExtensionError;
 use crate::pg::databases;
-
-thread_local! {
-    /// Planned once for each process.
-    static PLAN: RefCell<Option<OwnedPreparedStatement>> = const { RefCell::new(None) };
-}
 
 /// What there is to do.
 #[derive(Clone, Debug)]
@@ -38,39 +30,28 @@ impl Ledger {
             since_last_poll.as_secs_f64().into(),
         ];
         self.as_owner(|spi| {
-            PLAN.with_borrow_mut(|plan| {
-                let plan = match plan {
-                    Some(plan) => plan,
-                    None => plan.insert(
-                        spi.prepare(query().as_str(), &TYPES.map(pgrx::PgOid::from))?
-                            .keep(),
-                    ),
-                };
-                let row = spi.select(&*plan, Some(1), &arguments)?.first();
-                let wait = |seconds: Option<f64>| {
-                    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
-                };
-                let Some(version) = row.get(4)? else {
-                    return Err(ExtensionError::ExtensionMissing);
-                };
-                Ok(Agenda {
-                    standing: Standing {
-                        paused: row.get(1)?,
-                        stopped: row.get(2)?,
-                        is_copy: row.get(3)?.unwrap_or(true),
-                    },
-                    version,
-                    next_report_in: wait(row.get(5)?),
-                    next_attempt_in: wait(row.get(6)?),
-                })
+            let row = spi.select(&QUERY, Some(1), &arguments)?.first();
+            let wait = |seconds: Option<f64>| {
+                seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok())
+            };
+            let Some(version) = row.get(4)? else {
+                return Err(ExtensionError::ExtensionMissing);
+            };
+            Ok(Agenda {
+                standing: Standing {
+                    paused: row.get(1)?,
+                    stopped: row.get(2)?,
+                    is_copy: row.get(3)?.unwrap_or(true),
+                },
+                version,
+                next_report_in: wait(row.get(5)?),
+                next_attempt_in: wait(row.get(6)?),
             })
         })
     }
 }
 
-const TYPES: [pg_sys::Oid; 3] = [pg_sys::INT8OID, pg_sys::OIDOID, pg_sys::FLOAT8OID];
-
-fn query() -> String {
+static QUERY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {COLUMNS},
             (SELECT extversion FROM pg_extension WHERE extname = 'synapsor_writeback'),
@@ -79,4 +60,4 @@ fn query() -> String {
             (SELECT EXTRACT(epoch FROM min(next_attempt_at) - clock_timestamp())::float8
              FROM synapsor.ledger WHERE status = 'retrying' AND next_attempt_at > clock_timestamp() - make_interval(secs => $3))"
     )
-}
+});

@@ -7,12 +7,12 @@ pub mod agenda;
 pub mod outbox;
 pub mod record;
 pub mod standing;
+mod statements;
 pub mod totals;
 
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use pgrx::spi::SpiClient;
 use pgrx::{Spi, pg_sys};
 use synapsor_core::ledger::Entry;
 use synapsor_core::outcome::Status;
@@ -22,6 +22,7 @@ use crate::pg::guc_scope::GucScope;
 use crate::pg::identity::{self, ActingAs};
 use crate::pg::relation;
 use crate::pg::transactions::FreshSnapshot;
+use statements::Statements;
 
 thread_local! {
     /// Where this session found it last. As long as there is a table with that oid, it is the ledger.
@@ -144,12 +145,13 @@ impl Ledger {
     /// isolation level forbids it; reading (`select`) assigns no transaction id.
     fn as_owner<T>(
         &self,
-        work: impl FnOnce(&mut SpiClient<'_>) -> Result<T, ExtensionError>,
+        work: impl FnOnce(&mut Statements<'_, '_>) -> Result<T, ExtensionError>,
     ) -> Result<T, ExtensionError> {
         let _owner = ActingAs::role(self.owner);
         let scope = GucScope::open();
         scope.set("search_path", "pg_catalog, pg_temp");
+        statements::plan_in(&scope);
         let _snapshot = FreshSnapshot::take();
-        Spi::connect_mut(work)
+        Spi::connect_mut(|spi| work(&mut Statements(spi)))
     }
 }

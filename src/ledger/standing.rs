@@ -1,6 +1,8 @@
 //! Whether write-back may work in this database at all: holds that a person put on it, and whether this is the database
 //! that it was set up in.
 
+use std::sync::LazyLock;
+
 use super::Ledger;
 use crate::error::ExtensionError;
 use crate::pg::{databases, identity, relation};
@@ -43,6 +45,8 @@ pub(super) const COLUMNS: &str = "
     NOT EXISTS (SELECT FROM synapsor.home)
         OR EXISTS (SELECT FROM synapsor.home WHERE (system_identifier, database_oid) <> ($1, $2))";
 
+static QUERY: LazyLock<String> = LazyLock::new(|| format!("SELECT {COLUMNS}"));
+
 impl Standing {
     /// Raises what keeps proposals from being applied. To try them (and undo it) is allowed.
     pub fn require(&self, dry_run: bool) -> Result<(), ExtensionError> {
@@ -75,8 +79,7 @@ impl Ledger {
             databases::own().into(),
         ];
         self.as_owner(|spi| {
-            let query = format!("SELECT {COLUMNS}");
-            let row = spi.select(&query, Some(1), &arguments)?.first();
+            let row = spi.select(&QUERY, Some(1), &arguments)?.first();
             Ok(Standing {
                 paused: row.get(1)?,
                 stopped: row.get(2)?,

@@ -2,6 +2,7 @@
 //! thread. Nothing in here knows what a proposal is.
 
 pub mod background;
+pub mod catalog;
 pub mod clock;
 pub mod commands;
 pub mod crash_point;
@@ -21,6 +22,7 @@ pub mod recovery;
 pub mod relation;
 pub mod reload;
 pub mod row_counts;
+pub mod search_path;
 pub mod shared;
 pub mod spi;
 pub mod subtransaction;

@@ -37,10 +37,32 @@ impl Drop for Connection {
     }
 }
 
-/// A prepared statement.
+/// A prepared statement, gone with its connection.
 pub struct Plan<'c> {
     plan: pg_sys::SPIPlanPtr,
     _connection: &'c Connection,
+}
+
+/// A prepared statement that outlives its connection. Postgres plans it anew when something that it rests on has changed.
+pub struct KeptPlan(pg_sys::SPIPlanPtr);
+
+/// A relation that a statement locks.
+#[derive(Clone, Copy, Debug)]
+pub struct Locked {
+    /// Which.
+    pub relation: pg_sys::Oid,
+    /// The lock's mode.
+    mode: c_int,
+}
+
+impl Locked {
+    /// Takes the lock, as the statement would. Waits no longer than `lock_timeout`.
+    pub fn lock(self) {
+        if self.mode != pg_sys::NoLock as c_int {
+            // SAFETY: a lock on a number: it need not be a relation's any more.
+            unsafe { pg_sys::LockRelationOid(self.relation, self.mode) };
+        }
+    }
 }
 
 /// A parameter: a value of the type it was prepared with, or NULL.
@@ -66,8 +88,8 @@ impl Plan<'_> {
         }
     }
 
-    /// Every relation that the statement came by while views and rules were expanded.
-    pub fn relations(&self) -> Vec<pg_sys::Oid> {
+    /// Every relation that the statement came by while views and rules were expanded, and the lock that it took on it.
+    pub fn relations(&self) -> Vec<Locked> {
         let mut relations = Vec::new();
         if let Some(query) = self.query() {
             // SAFETY: a complete parse tree.
@@ -88,21 +110,56 @@ impl Plan<'_> {
 
     /// Executes the statement.
     pub fn execute(&self, arguments: &[Argument]) -> Executed {
-        let mut values: Vec<_> = arguments
-            .iter()
-            .map(|a| a.unwrap_or(pg_sys::Datum::from(0usize)))
-            .collect();
-        let nulls: Vec<c_char> = arguments
-            .iter()
-            .map(|a| if a.is_some() { b' ' } else { b'n' } as c_char)
-            .collect();
-        // SAFETY: as many values and null marks as the plan has parameters; errors are raised, not returned.
+        // SAFETY: the connection that it was prepared on is open.
+        unsafe { execute(self.plan, arguments) }
+    }
+
+    /// Keeps it.
+    pub fn keep(self) -> KeptPlan {
+        // SAFETY: a valid plan, which from now on lives until it is freed.
+        unsafe { pg_sys::SPI_keepplan(self.plan) };
+        KeptPlan(self.plan)
+    }
+}
+
+impl KeptPlan {
+    /// Executes the statement.
+    pub fn execute(&self, _: &Connection, arguments: &[Argument]) -> Executed {
+        // SAFETY: a connection is open, and the plan lives as long as `self`.
+        unsafe { execute(self.0, arguments) }
+    }
+}
+
+impl Drop for KeptPlan {
+    fn drop(&mut self) {
+        // SAFETY: nobody executes it any more. When the process ends, its memory goes without our help.
         unsafe {
-            pg_sys::SPI_execute_plan(self.plan, values.as_mut_ptr(), nulls.as_ptr(), false, 0);
-            Executed {
-                rows: pg_sys::SPI_processed,
-                flags: returned_flags(),
+            if !pg_sys::proc_exit_inprogress {
+                pg_sys::SPI_freeplan(self.0);
             }
+        }
+    }
+}
+
+/// Executes a plan.
+///
+/// # Safety
+/// The plan is valid, and a connection is open.
+unsafe fn execute(plan: pg_sys::SPIPlanPtr, arguments: &[Argument]) -> Executed {
+    let mut values: Vec<_> = arguments
+        .iter()
+        .map(|a| a.unwrap_or(pg_sys::Datum::from(0usize)))
+        .collect();
+    let nulls: Vec<c_char> = arguments
+        .iter()
+        .map(|a| if a.is_some() { b' ' } else { b'n' } as c_char)
+        .collect();
+    // SAFETY: as many values and null marks as the plan has parameters; errors are raised, not returned.
+    unsafe {
+        pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), false, 0);
+        Executed {
+            rows: pg_sys::SPI_processed,
+            flags: returned_flags(),
         }
     }
 }
@@ -132,12 +189,15 @@ unsafe fn returned_flags() -> Vec<bool> {
 ///
 /// # Safety
 /// `query` is a complete parse tree.
-unsafe fn collect_relations(query: *const pg_sys::Query, relations: &mut Vec<pg_sys::Oid>) {
+unsafe fn collect_relations(query: *const pg_sys::Query, relations: &mut Vec<Locked>) {
     // SAFETY: the caller's promise.
     unsafe {
         for entry in (0..).map_while(|n| nth::<pg_sys::RangeTblEntry>((*query).rtable, n)) {
             if (*entry).relid != pg_sys::InvalidOid {
-                relations.push((*entry).relid);
+                relations.push(Locked {
+                    relation: (*entry).relid,
+                    mode: (*entry).rellockmode,
+                });
             }
             if !(*entry).subquery.is_null() {
                 collect_relations((*entry).subquery, relations);

@@ -75,24 +75,40 @@ unsafe fn delimiter(element: pg_sys::Oid) -> char {
     char::from(delimiter as u8)
 }
 
-/// Makes a value from its text. Raises the type's own error (22P02, 23514 of a domain, …) when the text is no good.
-pub fn input(type_oid: pg_sys::Oid, modifier: i32, text: &CStr) -> pg_sys::Datum {
-    let (mut function, mut io_param) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
-    // SAFETY: the text lives through the call; the value is allocated in the current memory context.
-    unsafe {
-        pg_sys::getTypeInputInfo(type_oid, &raw mut function, &raw mut io_param);
-        pg_sys::OidInputFunctionCall(function, text.as_ptr().cast_mut(), io_param, modifier)
+/// A type's input function.
+#[derive(Clone, Copy, Debug)]
+pub struct Input {
+    function: pg_sys::Oid,
+    io_param: pg_sys::Oid,
+}
+
+impl Input {
+    /// Looks it up.
+    pub fn of(type_oid: pg_sys::Oid) -> Self {
+        let (mut function, mut io_param) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
+        // SAFETY: a catalog look-up; both places are ours.
+        unsafe { pg_sys::getTypeInputInfo(type_oid, &raw mut function, &raw mut io_param) };
+        Input { function, io_param }
+    }
+
+    /// Makes a value from its text. Raises the type's own error (22P02, 23514 of a domain, …) when the text is no good.
+    pub fn read(self, modifier: i32, text: &CStr) -> pg_sys::Datum {
+        let text = text.as_ptr().cast_mut();
+        // SAFETY: the text lives through the call; the value is allocated in the current memory context.
+        unsafe { pg_sys::OidInputFunctionCall(self.function, text, self.io_param, modifier) }
+    }
+
+    /// Raises the error of a type that takes no NULL: a domain that says NOT NULL, or whose CHECK does.
+    pub fn read_null(self, modifier: i32) {
+        let null = std::ptr::null_mut();
+        // SAFETY: a null text is how an input function that looks at NULL is told of it; a strict one is not called.
+        unsafe { pg_sys::OidInputFunctionCall(self.function, null, self.io_param, modifier) };
     }
 }
 
-/// Raises the error of a type that takes no NULL: a domain that says NOT NULL, or whose CHECK does.
-pub fn input_null(type_oid: pg_sys::Oid, modifier: i32) {
-    let (mut function, mut io_param) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
-    // SAFETY: a null text is how an input function that looks at NULL is told of it; a strict one is not called.
-    unsafe {
-        pg_sys::getTypeInputInfo(type_oid, &raw mut function, &raw mut io_param);
-        pg_sys::OidInputFunctionCall(function, std::ptr::null_mut(), io_param, modifier);
-    }
+/// Makes a value from its text, as [`Input::read`] does.
+pub fn input(type_oid: pg_sys::Oid, modifier: i32, text: &CStr) -> pg_sys::Datum {
+    Input::of(type_oid).read(modifier, text)
 }
 
 /// True when a type would forget a part of a text that it reads, or take it for another value, without a word. The

@@ -1,0 +1,74 @@
+//! The ledger's fixed statements: each is parsed once for each process, and planned as if the ledger were large.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use pgrx::PgOid;
+use pgrx::datum::DatumWithOid;
+use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiResult, SpiTupleTable};
+
+use crate::pg::guc_scope::GucScope;
+
+thread_local! {
+    /// By the address of their text.
+    static PLANS: RefCell<HashMap<*const u8, Rc<OwnedPreparedStatement>>> = RefCell::new(HashMap::new());
+}
+
+/// A plan outlives the ledger's size that it was made for: one made for the first ten rows has to do for the next ten
+/// million, until statistics are gathered. So rows are always looked up by an index, one by one.
+const PLANNING: [(&str, &str); 4] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    // What has no index costs too much, by these rules, not to be compiled.
+    ("jit", "off"),
+];
+
+/// Has statements planned that way, as long as the scope lives.
+pub fn plan_in(scope: &GucScope) {
+    for (name, value) in PLANNING {
+        scope.set(name, value);
+    }
+}
+
+/// An SPI connection for fixed statements.
+pub struct Statements<'s, 'conn>(pub &'s mut SpiClient<'conn>);
+
+impl<'conn> Statements<'_, 'conn> {
+    /// Reads, and assigns no transaction id.
+    pub fn select(
+        &self,
+        sql: &'static str,
+        limit: Option<i64>,
+        arguments: &[DatumWithOid<'_>],
+    ) -> SpiResult<SpiTupleTable<'conn>> {
+        let plan = self.plan(sql, arguments)?;
+        self.0.select(&*plan, limit, arguments)
+    }
+
+    /// Reads, locks or writes.
+    pub fn update(
+        &mut self,
+        sql: &'static str,
+        limit: Option<i64>,
+        arguments: &[DatumWithOid<'_>],
+    ) -> SpiResult<SpiTupleTable<'conn>> {
+        let plan = self.plan(sql, arguments)?;
+        self.0.update(&*plan, limit, arguments)
+    }
+
+    fn plan(
+        &self,
+        sql: &'static str,
+        arguments: &[DatumWithOid<'_>],
+    ) -> SpiResult<Rc<OwnedPreparedStatement>> {
+        if let Some(plan) = PLANS.with_borrow(|plans| plans.get(&sql.as_ptr()).cloned()) {
+            return Ok(plan);
+        }
+        let types: Vec<_> = arguments.iter().map(|a| PgOid::from(a.oid())).collect();
+        let plan = Rc::new(self.0.prepare(sql, &types)?.keep());
+        PLANS.with_borrow_mut(|plans| plans.insert(sql.as_ptr(), Rc::clone(&plan)));
+        Ok(plan)
+    }
+}
