@@ -4,18 +4,21 @@
 use std::env;
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use synapsor_core::api_key::ApiKey;
 use synapsor_core::control_plane::{
-    Acceptance, Client, ControlPlaneError, ControlPlaneSettings, Fetched, SourceError,
-    SourceResolver, deliver,
+    Client, ControlPlaneSettings, Courier, Ending, Fate, Fetched, Pages, SourceError,
+    SourceResolver,
 };
+use synapsor_core::listed::Listed;
 use synapsor_core::report::Report;
 use synapsor_crash_points::Point;
 
 use crate::error::ExtensionError;
+use crate::pg::bell::Bell;
+use crate::pg::off_thread::OffThreadError;
 use crate::pg::{crash_point, off_thread};
 
 /// The environment variable of the server that holds the key where no file is set.
@@ -24,14 +27,19 @@ const KEY_VARIABLE: &str = "SYNAPSOR_API_KEY";
 /// What we call ourselves in requests.
 const PRODUCT: &str = concat!("synapsor_writeback/", env!("CARGO_PKG_VERSION"));
 
+/// The longest that answers lie unread while somebody waits for them.
+const LOOK_UP: Duration = Duration::from_millis(100);
+
 /// What this backend keeps from one call to the next.
 static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
 
-/// A client, the configuration that it was made from, and the names of sources that were looked up with it.
+/// A client, the configuration that it was made from, the names of sources that were looked up with it, and who sends
+/// reports with it.
 struct Kept {
     made: Made,
     client: Client,
     sources: SourceResolver,
+    dispatch: Option<Dispatch>,
 }
 
 /// What a client depends on.
@@ -49,8 +57,16 @@ pub struct ControlPlane {
     settings: ControlPlaneSettings,
 }
 
-/// Reports and what came of each: its index, and the answer.
-pub type Answers = Vec<(usize, Result<Acceptance, ControlPlaneError>)>;
+/// Who sends reports, and the bell that rings when it is time to look for answers.
+pub struct Dispatch {
+    courier: Courier,
+    bell: Bell,
+    client: Client,
+    key: ApiKey,
+}
+
+/// The list of approved proposals, a page at a time.
+pub struct List(Option<Pages>);
 
 impl ControlPlane {
     /// Reads the key and makes, or takes up again, the client. Nothing is sent.
@@ -73,6 +89,20 @@ impl ControlPlane {
 
     /// The approved proposals of our source, at most `max_proposals`, and the source's id.
     pub fn fetch(&self, max_proposals: usize) -> Result<Fetched, ExtensionError> {
+        let mut list = self.list(max_proposals, max_proposals)?;
+        let source_id = list.source_id().to_owned();
+        let mut proposals = Vec::new();
+        while let Some(page) = list.next_page()? {
+            proposals.extend(page);
+        }
+        Ok(Fetched {
+            source_id,
+            proposals,
+        })
+    }
+
+    /// The same, a page at a time, with at most `page_size` in each. The first page is fetched at once.
+    pub fn list(&self, max_proposals: usize, page_size: usize) -> Result<List, ExtensionError> {
         let ours = self.settings.our_source("postgres");
         let ours = ours.ok_or(ExtensionError::SourceNotConfigured)?;
         let this = self.clone();
@@ -81,40 +111,91 @@ impl ControlPlane {
             .map(|kept| kept.sources.clone())
             .unwrap_or_default();
         crash_point::reach(Point::BeforeFetch);
-        let (fetched, sources) = off_thread::run(move |_| {
-            let fetched = this
-                .client
-                .fetch_approved(&this.key, &ours, &mut names, max_proposals);
-            (fetched, names)
+        let (pages, sources) = off_thread::run(move |_| {
+            let (client, key) = (&this.client, &this.key);
+            let pages = client.approved_pages(key, &ours, &mut names, max_proposals, page_size);
+            (pages, names)
         })?;
         if let Some(kept) = kept().as_mut() {
             kept.sources = sources;
         }
         crash_point::reach(Point::AfterFetch);
-        fetched.map_err(|error| match error {
+        let pages = pages.map_err(|error| match error {
             SourceError::ControlPlane(error) => ExtensionError::ControlPlane(error),
             other => ExtensionError::Source(other),
-        })
+        })?;
+        Ok(List(Some(pages)))
     }
 
-    /// Sends reports, many at a time, and returns the answers that came. Reports without an answer were not sent.
-    pub fn deliver(&self, reports: Vec<Report>) -> Result<Answers, ExtensionError> {
-        let this = self.clone();
+    /// Who sends reports: the one that has done so before, where there is one, and has learned how many may be in flight.
+    pub fn dispatch(&self) -> Result<Dispatch, ExtensionError> {
+        let before = kept().as_mut().and_then(|kept| kept.dispatch.take());
+        let is_ours = |it: &Dispatch| it.client.is(&self.client) && it.key == self.key;
+        if let Some(dispatch) = before.filter(is_ours) {
+            return Ok(dispatch);
+        }
+        let (bell, rope) = Bell::hang().map_err(|_| OffThreadError::NoThread)?;
         let ceiling = self.settings.report_concurrency;
-        let answers = off_thread::run(move |abandoned| {
-            let mut answers = Answers::new();
-            let stop: &AtomicBool = abandoned.flag();
-            deliver(
-                &this.client,
-                &this.key,
-                &reports,
-                ceiling,
-                stop,
-                |n, answer| answers.push((n, answer)),
-            );
-            answers
+        Ok(Dispatch {
+            courier: Courier::start(&self.client, &self.key, ceiling, move || rope.ring()),
+            bell,
+            client: self.client.clone(),
+            key: self.key.clone(),
+        })
+    }
+}
+
+impl List {
+    /// Our source's id.
+    pub fn source_id(&self) -> &str {
+        self.0.as_ref().map_or("", |pages| &pages.source_id)
+    }
+
+    /// The next page; `None` after the last one.
+    pub fn next_page(&mut self) -> Result<Option<Vec<Listed>>, ExtensionError> {
+        let Some(mut pages) = self.0.take() else {
+            return Ok(None);
+        };
+        let (pages, page) = off_thread::run(move |_| {
+            let page = pages.next();
+            (pages, page)
         })?;
-        Ok(answers)
+        self.0 = Some(pages);
+        page.transpose().map_err(ExtensionError::ControlPlane)
+    }
+}
+
+impl Dispatch {
+    /// Hands reports over to be sent; returns the first one's number, which the others follow.
+    pub fn hand_over(&mut self, reports: Vec<Report>) -> usize {
+        self.courier.hand_over(reports).start
+    }
+
+    /// How many have been handed over of which nothing is known yet.
+    pub fn outstanding(&self) -> usize {
+        self.courier.outstanding()
+    }
+
+    /// Why nothing is sent any more.
+    pub fn ending(&self) -> Option<Ending> {
+        self.courier.ending()
+    }
+
+    /// What became of one more report, and its number; `None` where nothing more is known for now.
+    pub fn next(&mut self) -> Option<(usize, Fate)> {
+        self.courier.next(Duration::ZERO)
+    }
+
+    /// Waits until it is time to look again. A cancel or a shutdown ends the wait.
+    pub fn wait(&mut self) {
+        self.bell.wait(LOOK_UP);
+    }
+
+    /// Keeps it for the next time.
+    pub fn keep(self) {
+        if let Some(kept) = kept().as_mut() {
+            kept.dispatch = Some(self);
+        }
     }
 }
 
@@ -141,6 +222,7 @@ fn client(made: Made) -> Result<Client, ExtensionError> {
         made,
         client: client.clone(),
         sources: SourceResolver::default(),
+        dispatch: None,
     });
     Ok(client)
 }

@@ -90,14 +90,12 @@ impl Ledger {
     /// that was rejected waits for a person. A row that another session has locked is being delivered there.
     pub fn report_again(&self, rows: &[Again]) -> Result<(), ExtensionError> {
         const STATEMENT: &str = "
-            WITH free AS MATERIALIZED (
-                SELECT key FROM synapsor.ledger WHERE key = ANY ($1) FOR UPDATE SKIP LOCKED)
             UPDATE synapsor.ledger AS l
             SET report_state = 'pending', next_report_at = clock_timestamp(),
                 proposal_id = a.proposal_id, idempotency_key = a.idempotency_key
-            FROM unnest($1::text[], $2::text[], $3::text[]) AS a (key, proposal_id, idempotency_key)
-                 JOIN free USING (key)
-            WHERE l.key = a.key AND l.report_state = 'delivered'";
+            FROM unnest($1::text[], $2::text[], $3::text[]) AS a (key, proposal_id, idempotency_key),
+                 LATERAL (SELECT f.key FROM synapsor.ledger AS f WHERE f.key = a.key FOR UPDATE SKIP LOCKED) AS free
+            WHERE l.key = free.key AND l.report_state = 'delivered'";
         if rows.is_empty() {
             return Ok(());
         }

@@ -184,6 +184,11 @@ impl SessionLock {
             }
         }
     }
+
+    /// Is done with a lock that has gone.
+    pub fn forget(self) {
+        std::mem::forget(self);
+    }
 }
 
 impl Drop for SessionLock {

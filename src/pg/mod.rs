@@ -2,6 +2,7 @@
 //! thread. Nothing in here knows what a proposal is.
 
 pub mod background;
+pub mod bell;
 pub mod catalog;
 pub mod clock;
 pub mod commands;

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use pgrx::pg_sys;
+use super::latch;
 
 /// The longest that an interrupt goes unnoticed, should its wake-up be lost.
 const LOOK_UP: Duration = Duration::from_millis(100);
@@ -74,26 +74,7 @@ fn wait<T>(done: &PipeReader, receiver: &Receiver<thread::Result<T>>) -> Result<
         if let Ok(result) = receiver.try_recv() {
             return result.map_err(|_| OffThreadError::Panicked);
         }
-        wait_for_latch_or(done);
-        pgrx::check_for_interrupts!();
-    }
-}
-
-fn wait_for_latch_or(done: &PipeReader) {
-    let events = pg_sys::WL_LATCH_SET
-        | pg_sys::WL_TIMEOUT
-        | pg_sys::WL_SOCKET_READABLE
-        | pg_sys::WL_EXIT_ON_PM_DEATH;
-    // SAFETY: the process's own latch and an open descriptor.
-    unsafe {
-        pg_sys::WaitLatchOrSocket(
-            pg_sys::MyLatch,
-            events as i32,
-            done.as_raw_fd(),
-            LOOK_UP.as_millis() as _,
-            pg_sys::PG_WAIT_EXTENSION,
-        );
-        pg_sys::ResetLatch(pg_sys::MyLatch);
+        latch::wait_for_this_or(done.as_raw_fd(), LOOK_UP);
     }
 }
 

@@ -11,8 +11,8 @@ pub trait Transactions {
     fn commit(&self);
     /// After a step that failed: what it did is not committed, now or later.
     fn abort(&self);
-    /// After a step that read and locked, and wrote nothing: ends it without a wait for a disk or a standby.
-    fn end_reading(&self);
+    /// After a step with nothing in it that has to last: commits without a wait for a disk or a standby.
+    fn commit_lazily(&self);
     /// True where an error ends the transaction, and the process goes on with another (see [`super::recovery`]).
     fn can_recover(&self) -> bool {
         false
@@ -32,13 +32,14 @@ pub fn within<T, E>(
     run(transactions, step, |transactions| transactions.commit())
 }
 
-/// As [`within`], for a step that only reads, and locks for as long as that takes, unless the transaction is the caller's.
-pub fn reading_within<T, E>(
+/// As [`within`], for a step with nothing in it that has to last: one that only reads, and locks for as long as that takes,
+/// or what would merely be done again.
+pub fn lightly_within<T, E>(
     transactions: &dyn Transactions,
     step: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, E> {
     run(transactions, step, |transactions| {
-        transactions.end_reading();
+        transactions.commit_lazily();
     })
 }
 
@@ -65,7 +66,7 @@ impl Transactions for CallersTransaction {
     fn begin(&self) {}
     fn commit(&self) {}
     fn abort(&self) {}
-    fn end_reading(&self) {}
+    fn commit_lazily(&self) {}
     fn for_waiting(&self) -> &dyn Transactions {
         self
     }
@@ -90,7 +91,7 @@ impl Transactions for WorkersWaits {
         unsafe { pg_sys::AbortCurrentTransaction() };
     }
 
-    fn end_reading(&self) {
+    fn commit_lazily(&self) {
         self.commit();
     }
 
@@ -129,8 +130,8 @@ impl Transactions for WorkersTransactions {
         unsafe { pg_sys::AbortCurrentTransaction() };
     }
 
-    fn end_reading(&self) {
-        commit_lazily();
+    fn commit_lazily(&self) {
+        wait_for_nothing();
         self.commit();
     }
 
@@ -179,8 +180,8 @@ impl Transactions for ProceduresTransactions {
         }
     }
 
-    fn end_reading(&self) {
-        commit_lazily();
+    fn commit_lazily(&self) {
+        wait_for_nothing();
         self.commit();
     }
 
@@ -195,7 +196,7 @@ struct ProceduresWaits;
 impl Transactions for ProceduresWaits {
     fn begin(&self) {}
     fn abort(&self) {}
-    fn end_reading(&self) {
+    fn commit_lazily(&self) {
         self.commit();
     }
 
@@ -239,7 +240,7 @@ impl Drop for FreshSnapshot {
 }
 
 /// `SET LOCAL synchronous_commit = off`: for a transaction with nothing in it that has to last.
-fn commit_lazily() {
+fn wait_for_nothing() {
     // SAFETY: constants; the value goes with the transaction.
     unsafe {
         pg_sys::set_config_option(

@@ -11,6 +11,7 @@ mod tests {
 
     use crate::error::ExtensionError;
     use crate::ledger::Ledger;
+    use crate::ledger::outbox::Walk;
     use crate::tests::shop::Shop;
 
     fn row(shop: &Shop, id: &str, status: Status) -> Row {
@@ -107,8 +108,10 @@ mod tests {
         let shop = Shop::open();
         let ledger = Ledger::open().unwrap();
         ledger.record(&[row(&shop, "p", Status::Applied)]).unwrap();
-        assert!(ledger.owes_reports(Which::All).unwrap());
-        let owed = ledger.take_owed(Which::All, 10, &[]).unwrap();
+        assert!(ledger.owes_reports(Which::All, &Walk::default()).unwrap());
+        let owed = ledger
+            .take_owed(Which::All, 10, &mut Walk::default())
+            .unwrap();
         let own = |key: &str| key.starts_with(&shop.schema);
         assert!(!owed.iter().any(|owed| own(&owed.key)));
     }
@@ -146,7 +149,10 @@ mod tests {
     fn a_report_is_owed_until_it_was_accepted_or_refused_and_due_when_its_time_has_come() {
         let shop = Shop::open();
         let ledger = Ledger::open().unwrap();
-        let owes = || [Which::All, Which::Due].map(|which| ledger.owes_reports(which).unwrap());
+        let owes = || {
+            [Which::All, Which::Due]
+                .map(|which| ledger.owes_reports(which, &Walk::default()).unwrap())
+        };
         assert_eq!(owes(), [false, false]);
         assert_eq!(ledger.count_pending_reports().unwrap(), 0);
         let rows = ["p", "q"].map(|id| row(&shop, id, Status::Applied));

@@ -13,7 +13,7 @@ mod tests {
     struct Witness(RefCell<Vec<&'static str>>);
 
     impl Transactions for Witness {
-        fn end_reading(&self) {}
+        fn commit_lazily(&self) {}
 
         fn for_waiting(&self) -> &dyn Transactions {
             self

@@ -11,6 +11,7 @@ use synapsor_core::schedule::Trouble;
 
 use crate::batch::Done;
 use crate::batches::Batches;
+use crate::control_plane::List;
 use crate::delivery;
 use crate::error::ExtensionError;
 use crate::log;
@@ -24,9 +25,6 @@ use super::with_hint;
 
 /// How often the ledger is pruned.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
-
-/// The longest that reports wait for the rest of a list.
-const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// The longest that a backlog keeps the worker from looking up: settings, role and extension may be others by now.
 const LOOK_UP: Duration = Duration::from_secs(60);
@@ -86,57 +84,76 @@ impl Resident<'_> {
     /// Fetches and applies until there is nothing left that can be done now. Says whether the ledger has changed.
     fn poll(&mut self, ready: &Ready, start: Instant) -> bool {
         self.polled_at = start;
-        let mut rounds = Rounds::default();
         let mut has_changed = false;
+        let mut rounds = Rounds::default();
         for _ in 0..MAX_ROUNDS {
-            let wanted = rounds.wanted(ready.settings.max_proposals);
-            let fetched = match self.fetch(ready, wanted) {
-                Ok(fetched) => fetched,
-                Err(error) => {
-                    self.back_off(&error, ready.settings.poll_interval);
-                    return has_changed;
-                }
-            };
-            let source = fetched.source_id.clone();
-            let news = rounds.news(fetched, wanted);
-            let is_last = news.as_ref().is_none_or(|news| news.is_complete);
-            let worked = match news {
-                Some(news) => self.apply(ready, &news.fetched, start, &mut has_changed),
-                None => Ok(Worked::Off),
-            };
-            self.schedule.succeeded(start, ready.settings.poll_interval);
-            match worked {
-                Ok(Worked::Off) => self.show_running(ready, &source),
-                Ok(Worked::InPart) => {
-                    self.show_running(ready, &source);
-                    self.schedule.wake();
-                    return has_changed;
-                }
-                Err(error) => {
-                    self.show_trouble(&error, ready.settings.poll_interval);
-                    return has_changed;
-                }
-            }
-            if is_last {
-                return has_changed;
-            }
-            if start.elapsed() >= LOOK_UP {
-                self.schedule.wake();
-                return has_changed;
+            let is_over = self.work_through_list(ready, start, &mut rounds, &mut has_changed);
+            // What is reported leaves the list, and is not read again.
+            let delivered = self.outbox.finish();
+            has_changed |= self.note(delivered);
+            if is_over || start.elapsed() >= LOOK_UP {
+                break;
             }
         }
         has_changed
     }
 
-    fn fetch(&mut self, ready: &Ready, wanted: usize) -> Result<Fetched, ExtensionError> {
+    /// Reads the list a page at a time, applies each, and has reports sent meanwhile. Says whether it was to no purpose
+    /// to read it again.
+    fn work_through_list(
+        &mut self,
+        ready: &Ready,
+        start: Instant,
+        rounds: &mut Rounds,
+        has_changed: &mut bool,
+    ) -> bool {
+        let page_size = rounds.wanted(ready.settings.max_proposals);
+        let mut list = match self.list(ready, page_size) {
+            Ok(list) => list,
+            Err(error) => return self.back_off(&error, ready.settings.poll_interval),
+        };
+        let source_id = list.source_id().to_owned();
+        loop {
+            let proposals = match list.next_page() {
+                Ok(Some(page)) => rounds.unseen(page),
+                Ok(None) => break,
+                Err(error) => return self.back_off(&error, ready.settings.poll_interval),
+            };
+            let fetched = Fetched {
+                source_id: source_id.clone(),
+                proposals,
+            };
+            let worked = self.apply(ready, &fetched, start, has_changed);
+            self.schedule.succeeded(start, ready.settings.poll_interval);
+            match worked {
+                Ok(Worked::Off) => {}
+                Ok(Worked::InPart) => {
+                    self.show_running(ready, &source_id);
+                    self.schedule.wake();
+                    return true;
+                }
+                Err(error) => {
+                    self.show_trouble(&error, ready.settings.poll_interval);
+                    return true;
+                }
+            }
+        }
+        self.show_running(ready, &source_id);
+        if start.elapsed() >= LOOK_UP {
+            self.schedule.wake();
+        }
+        !rounds.end_pages(page_size)
+    }
+
+    fn list(&mut self, ready: &Ready, page_size: usize) -> Result<List, ExtensionError> {
         background::show_work("fetching approved proposals");
         self.post.slot().polled_at(clock::now());
-        let fetched = ready.control_plane.fetch(wanted)?;
+        let list = ready.control_plane.list(usize::MAX, page_size)?;
         if self.schedule.failures() > 0 {
             // What was put off while it was away can go now.
             self.deliver(ready, Which::All);
         }
-        Ok(fetched)
+        Ok(list)
     }
 
     fn show_running(&mut self, ready: &Ready, source: &str) {
@@ -163,7 +180,8 @@ impl Resident<'_> {
         self.show(State::BackingOff, &error.to_string(), &text);
     }
 
-    fn back_off(&mut self, error: &ExtensionError, interval: Duration) {
+    /// Says that there is no use in going on.
+    fn back_off(&mut self, error: &ExtensionError, interval: Duration) -> bool {
         let now = Instant::now();
         let (trouble, code) = match error {
             ExtensionError::ControlPlane(error) => (Trouble::from(error), error.code().to_owned()),
@@ -180,9 +198,10 @@ impl Resident<'_> {
         let text = with_hint(error);
         self.post.slot().show_error(&text, clock::now());
         self.show(State::BackingOff, &code, &text);
+        true
     }
 
-    /// Applies in batches, and delivers in between.
+    /// Applies in batches, and has reports sent in between.
     fn apply(
         &mut self,
         ready: &Ready,
@@ -191,8 +210,6 @@ impl Resident<'_> {
         has_changed: &mut bool,
     ) -> Result<Worked, ExtensionError> {
         let settings = &ready.settings;
-        let mut reported_at = Instant::now();
-        let mut owes_reports = false;
         let mut worked = Worked::Off;
         background::show_work("applying proposals");
         let post = self.post;
@@ -202,16 +219,12 @@ impl Resident<'_> {
             watch: post,
         };
         let applied = batches.apply(fetched, |done: &Done| {
-            owes_reports |= done.owes_reports;
             *has_changed |= done.has_recorded;
             if !settings.dry_run {
                 done.failed.iter().for_each(log_failure);
-            }
-            if owes_reports && reported_at.elapsed() >= REPORT_EVERY {
-                self.deliver_if_it_is_time(ready);
-                owes_reports = false;
-                reported_at = Instant::now();
-                background::show_work("applying proposals");
+                if let Err(error) = self.outbox.advance(&ready.control_plane) {
+                    self.note(Err(error));
+                }
             }
             let looks_up = self.post.is_orphaned() || reload::is_asked();
             if looks_up || start.elapsed() >= LOOK_UP {
@@ -220,18 +233,8 @@ impl Resident<'_> {
             }
             ControlFlow::Continue(())
         });
-        if owes_reports {
-            self.deliver_if_it_is_time(ready);
-        }
         lock::release_all_but(&[]);
         applied.map(|()| worked)
-    }
-
-    /// Unless deliveries have been broken off just now.
-    fn deliver_if_it_is_time(&mut self, ready: &Ready) {
-        if self.outbox.pace.may_deliver(Instant::now()) {
-            self.deliver(ready, Which::Due);
-        }
     }
 
     /// Says whether the ledger has changed by it.
@@ -240,6 +243,11 @@ impl Resident<'_> {
             return false;
         }
         let delivered = self.outbox.deliver(&ready.control_plane, which);
+        self.note(delivered)
+    }
+
+    /// Shows what went wrong with reports, if anything did. Says whether the ledger has changed.
+    fn note(&mut self, delivered: Result<bool, ExtensionError>) -> bool {
         let slot = self.post.slot();
         match delivered {
             Ok(has_changed) => {

@@ -4,9 +4,10 @@
 //! ```text
 //! proposals, sources   what can be asked, in the contract's words
 //! approved             a poll's beginning: our source, its approved proposals
-//! listing, delivery    many calls: all pages of a list, many reports at once
+//! listing              many calls: all pages of a list
+//! courier, delivery    many reports at once; window: how many
 //! settings             the operator's settings for all this
-//! client, exchange     one call: request, deadline, size cap
+//! client, exchange     one call: request, deadline, size cap; engine: the thread it runs on
 //! verdict              what to make of what came back
 //! base_url, tls, dns   how the server is reached
 //! error, diagnosis     what went wrong, without a secret in it (redact)
@@ -20,9 +21,11 @@ mod approved;
 mod base_url;
 mod body;
 mod client;
+mod courier;
 mod delivery;
 mod diagnosis;
 mod dns;
+mod engine;
 mod error;
 mod error_body;
 mod exchange;
@@ -35,11 +38,13 @@ mod source_resolver;
 mod sources;
 mod tls;
 mod verdict;
+mod window;
 
-pub use approved::{Fetched, OurSource};
+pub use approved::{Fetched, OurSource, Pages};
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use client::{Answer, Call, Client, ClientError, Config};
-pub use delivery::{Delivery, Ending, deliver};
+pub use courier::{Courier, Fate};
+pub use delivery::{Delivery, deliver};
 pub use error::{Cause, ControlPlaneError, Disposition, TlsFault};
 pub use listing::Listing;
 pub use proposals::{Acceptance, Filter, Item, Page};
@@ -48,6 +53,7 @@ pub use source_requests::{ImportedTable, NewSource, Scope, Secret};
 pub use source_resolver::SourceResolver;
 pub use sources::{Source, SourceError};
 pub use verdict::Received;
+pub use window::{Answered, Ending};
 
 pub use reqwest::Method;
 pub use reqwest::header::HeaderMap;

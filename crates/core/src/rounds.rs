@@ -19,6 +19,9 @@ pub struct Rounds {
     hasher: RandomState,
     /// What was seen and stays listed must not hide what comes after it.
     still_listed: usize,
+    /// Of the listing that is being read: how many are ours, and how many of these are new.
+    listed: usize,
+    new: usize,
 }
 
 /// What is new in a listing.
@@ -37,19 +40,12 @@ impl Rounds {
 
     /// What is new in a listing of up to `wanted` elements; `None` when there is no use in asking again.
     pub fn news(&mut self, fetched: Fetched, wanted: usize) -> Option<News> {
-        let count = |elements: &[Listed]| elements.iter().filter(|e| is_ours(e)).count();
-        let listed = count(&fetched.proposals);
-        let proposals: Vec<_> = fetched
-            .proposals
-            .into_iter()
-            .filter(|element| self.seen.insert(self.hasher.hash_one(identity(element))))
-            .collect();
-        let is_complete = listed < wanted;
-        let seen_before = listed - count(&proposals);
-        if proposals.is_empty() && (is_complete || seen_before == self.still_listed) {
+        let proposals = self.unseen(fetched.proposals);
+        let is_complete = self.listed < wanted;
+        let is_barren = self.end_listing() && proposals.is_empty();
+        if proposals.is_empty() && (is_complete || is_barren) {
             return None;
         }
-        self.still_listed = seen_before;
         let source_id = fetched.source_id;
         Some(News {
             fetched: Fetched {
@@ -58,6 +54,30 @@ impl Rounds {
             },
             is_complete,
         })
+    }
+
+    /// What is new on a page of a listing that is read to its end.
+    pub fn unseen(&mut self, page: Vec<Listed>) -> Vec<Listed> {
+        self.listed += page.iter().filter(|e| is_ours(e)).count();
+        let is_new = |element: &Listed| self.seen.insert(self.hasher.hash_one(identity(element)));
+        let unseen: Vec<_> = page.into_iter().filter(is_new).collect();
+        self.new += unseen.iter().filter(|e| is_ours(e)).count();
+        unseen
+    }
+
+    /// Ends a listing that was read a page at a time, of `page_size` each. True when there is use in asking again: something
+    /// may have come, or been passed over while others left the list.
+    pub fn end_pages(&mut self, page_size: usize) -> bool {
+        let (listed, new) = (self.listed, self.new);
+        let is_barren = self.end_listing() && new == 0;
+        listed >= page_size && !is_barren
+    }
+
+    /// True when no more of what was seen stays listed than the time before.
+    fn end_listing(&mut self) -> bool {
+        let seen_before = self.listed - self.new;
+        (self.listed, self.new) = (0, 0);
+        seen_before == std::mem::replace(&mut self.still_listed, seen_before)
     }
 }
 
@@ -115,6 +135,21 @@ mod tests {
         assert_eq!(news.fetched.proposals.len(), 1);
         assert_eq!(rounds.wanted(2), 3);
         assert!(rounds.news(listing(&["a"]), 3).is_none());
+    }
+
+    #[test]
+    fn pages_are_asked_for_again_unless_one_had_room_left_or_nothing_changed() {
+        let mut rounds = Rounds::default();
+        let mut page = |ids: &[&str]| rounds.unseen(listing(ids).proposals).len();
+        assert_eq!((page(&["a", "b"]), page(&["c", "a"])), (2, 1));
+        assert!(rounds.end_pages(2), "more than a page");
+        assert_eq!(rounds.unseen(listing(&["c", "a"]).proposals).len(), 0);
+        assert!(rounds.end_pages(2), "one more stays listed than before");
+        assert_eq!(rounds.wanted(2), 4);
+        assert_eq!(rounds.unseen(listing(&["c", "a"]).proposals).len(), 0);
+        assert!(!rounds.end_pages(2), "nothing new, and as many as before");
+        assert_eq!(rounds.unseen(listing(&["d"]).proposals).len(), 1);
+        assert!(!rounds.end_pages(2), "a page with room left");
     }
 
     #[test]

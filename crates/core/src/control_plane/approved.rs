@@ -29,11 +29,31 @@ pub struct Fetched {
     pub proposals: Vec<Listed>,
 }
 
+/// The list, as it comes: a page at a time.
+pub struct Pages {
+    /// Our source's id.
+    pub source_id: String,
+    first: Option<Vec<Listed>>,
+    rest: Listing,
+}
+
+impl Iterator for Pages {
+    type Item = Result<Vec<Listed>, ControlPlaneError>;
+
+    /// Calls the control plane, and waits for its answer; for the first page it has done so already.
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.first.take() {
+            Some(page) => Some(Ok(page)),
+            None => self.rest.next(),
+        }
+    }
+}
+
 impl Client {
     /// The approved proposals of our source: all pages, at most `max_proposals` of ours.
     ///
     /// # Errors
-    /// Those of [`SourceResolver::call`], and those of the listing.
+    /// Those of [`Client::approved_pages`].
     pub fn fetch_approved(
         &self,
         key: &ApiKey,
@@ -41,33 +61,55 @@ impl Client {
         names: &mut SourceResolver,
         max_proposals: usize,
     ) -> Result<Fetched, SourceError> {
-        let project = ours.project_id.as_deref();
-        let fetch = |id: &str| self.fetch_of(key, ours, id, max_proposals);
-        if ours.is_id {
-            return Ok(fetch(&ours.source)?);
-        }
-        names.call(self, key, project, &ours.source, fetch)
+        let pages = self.approved_pages(key, ours, names, max_proposals, max_proposals)?;
+        let source_id = pages.source_id.clone();
+        let pages: Result<Vec<_>, _> = pages.collect();
+        Ok(Fetched {
+            source_id,
+            proposals: pages?.into_iter().flatten().collect(),
+        })
     }
 
-    fn fetch_of(
+    /// The approved proposals of our source, at most `max_proposals` of ours, a page at a time, with at most `page_size` in
+    /// each. The first page is fetched at once.
+    ///
+    /// # Errors
+    /// Those of [`SourceResolver::call`], and those of the listing.
+    pub fn approved_pages(
+        &self,
+        key: &ApiKey,
+        ours: &OurSource,
+        names: &mut SourceResolver,
+        max_proposals: usize,
+        page_size: usize,
+    ) -> Result<Pages, SourceError> {
+        let project = ours.project_id.as_deref();
+        let begin = |id: &str| self.begin_listing(key, ours, id, max_proposals, page_size);
+        if ours.is_id {
+            return Ok(begin(&ours.source)?);
+        }
+        names.call(self, key, project, &ours.source, begin)
+    }
+
+    fn begin_listing(
         &self,
         key: &ApiKey,
         ours: &OurSource,
         source_id: &str,
         max_proposals: usize,
-    ) -> Result<Fetched, ControlPlaneError> {
+        page_size: usize,
+    ) -> Result<Pages, ControlPlaneError> {
         let whose = Ours {
             kind: ours.kind,
             source_id: Some(source_id.to_owned()),
         };
         let project = ours.project_id.as_deref();
-        let mut proposals = Vec::new();
-        for page in Listing::new(self, key, &whose, project, max_proposals) {
-            proposals.extend(page?);
-        }
-        Ok(Fetched {
+        let rest = Listing::new(self, key, &whose, project, max_proposals);
+        let mut rest = rest.in_pages_of(page_size);
+        Ok(Pages {
             source_id: source_id.to_owned(),
-            proposals,
+            first: rest.next().transpose()?,
+            rest,
         })
     }
 }

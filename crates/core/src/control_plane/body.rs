@@ -1,8 +1,6 @@
 //! An answer's body: read as far as it may be, and made sense of.
 
-use std::io::Read;
-
-use reqwest::blocking::Response;
+use reqwest::Response;
 use serde_json::value::RawValue;
 
 use super::diagnosis::cause_of;
@@ -10,7 +8,7 @@ use super::error::Cause;
 use crate::json::{self, Kind, Members};
 
 /// Reads a body as it comes, and no further than the cap allows, whatever length was announced.
-pub(super) fn read(response: Response, cap: usize) -> Result<Vec<u8>, Cause> {
+pub(super) async fn read(mut response: Response, cap: usize) -> Result<Vec<u8>, Cause> {
     if response
         .content_length()
         .is_some_and(|announced| announced > cap as u64)
@@ -18,12 +16,11 @@ pub(super) fn read(response: Response, cap: usize) -> Result<Vec<u8>, Cause> {
         return Err(Cause::TooLarge);
     }
     let mut body = Vec::new();
-    response
-        .take((cap as u64).saturating_add(1))
-        .read_to_end(&mut body)
-        .map_err(|error| cause_of(&error))?;
-    if body.len() > cap {
-        return Err(Cause::TooLarge);
+    while let Some(chunk) = response.chunk().await.map_err(|error| cause_of(&error))? {
+        if chunk.len() > cap - body.len() {
+            return Err(Cause::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
     }
     Ok(body)
 }

@@ -1,8 +1,8 @@
 //! The client: how it is set up, and what one call and one good answer are.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Method, redirect, retry};
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::base_url::BaseUrl;
 use super::dns::SystemResolver;
+use super::engine::Engine;
 use super::error::{Cause, ControlPlaneError, Parts};
 use super::exchange::Exchange;
 use super::tls;
@@ -18,6 +19,9 @@ use crate::api_key::ApiKey;
 /// How long an unused connection is kept: less than any common server keeps it (five seconds and more), so that it is
 /// not closed under a call that has just been sent.
 const IDLE: Duration = Duration::from_secs(4);
+
+/// How much longer than its time-out a call is waited for.
+const GRACE: Duration = Duration::from_millis(200);
 
 /// How the control plane is reached.
 #[derive(Clone, Debug)]
@@ -56,9 +60,12 @@ pub enum ClientError {
     /// A `user_agent` that can't be a header.
     #[error("USER_AGENT_MALFORMED: the user agent can't be sent")]
     UserAgent,
-    /// The machine has no thread or memory left for it.
+    /// The HTTP library refuses our settings.
     #[error("HTTP_CLIENT_SETUP: {0}")]
     Http(reqwest::Error),
+    /// The machine has no thread left for it.
+    #[error("HTTP_CLIENT_SETUP: {0}")]
+    Thread(io::Error),
 }
 
 impl ClientError {
@@ -70,7 +77,7 @@ impl ClientError {
             ClientError::NoTrustedCertificates => "NO_TRUSTED_CERTIFICATES",
             ClientError::Tls(_) => "TLS_SETUP",
             ClientError::UserAgent => "USER_AGENT_MALFORMED",
-            ClientError::Http(_) => "HTTP_CLIENT_SETUP",
+            ClientError::Http(_) | ClientError::Thread(_) => "HTTP_CLIENT_SETUP",
         }
     }
 }
@@ -81,7 +88,8 @@ impl ClientError {
 /// thread, and waits for nothing else.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pub(super) http: reqwest::blocking::Client,
+    pub(super) engine: Arc<Engine>,
+    pub(super) http: reqwest::Client,
     pub(super) base_url: BaseUrl,
     pub(super) request_timeout: Duration,
     pub(super) max_response_size: usize,
@@ -175,7 +183,7 @@ impl Client {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let user_agent = HeaderValue::from_str(&config.user_agent);
         headers.insert(USER_AGENT, user_agent.map_err(|_| ClientError::UserAgent)?);
-        let http = reqwest::blocking::Client::builder()
+        let http = reqwest::Client::builder()
             .default_headers(headers)
             .tls_backend_preconfigured(tls)
             .dns_resolver(Arc::new(SystemResolver))
@@ -188,7 +196,9 @@ impl Client {
             .http1_only()
             .build()
             .map_err(ClientError::Http)?;
+        let engine = Engine::start().map_err(ClientError::Thread)?;
         Ok(Client {
+            engine: Arc::new(engine),
             http,
             base_url: config.base_url.clone(),
             request_timeout: config.request_timeout,
@@ -196,12 +206,30 @@ impl Client {
         })
     }
 
-    /// Makes one call, with the headers of contract section 1.
+    /// True for a clone of this client.
+    pub fn is(&self, other: &Client) -> bool {
+        Arc::ptr_eq(&self.engine, &other.engine)
+    }
+
+    /// Makes one call, with the headers of contract section 1, and waits for its answer: not on the client's own thread.
     ///
     /// # Errors
     /// A [`ControlPlaneError`] when there is no complete answer in time, when its status is not 2xx, when it says
     /// `ok: false`, when it is too large and when it is not JSON.
     pub fn call(&self, key: &ApiKey, call: &Call<'_>) -> Result<Answer, ControlPlaneError> {
-        Exchange::new(self, key, call).run()
+        let exchange = Exchange::new(self, key, call);
+        // The exchange's own time-out knows more of it, and comes first where the engine has time for it.
+        let time = self.request_timeout.saturating_add(GRACE);
+        let answered = self.engine.wait_for(exchange.run(), time);
+        answered.unwrap_or_else(|| Err(exchange.is_late()))
+    }
+
+    /// As [`Client::call`], on the client's own thread.
+    pub(super) async fn send(
+        &self,
+        key: &ApiKey,
+        call: &Call<'_>,
+    ) -> Result<Answer, ControlPlaneError> {
+        Exchange::new(self, key, call).run().await
     }
 }

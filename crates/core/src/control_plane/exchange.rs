@@ -1,7 +1,7 @@
 //! One call under way: the request, and what comes back for it.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::blocking::Response;
+use reqwest::Response;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use uuid::Uuid;
 
@@ -44,16 +44,21 @@ impl<'c> Exchange<'c> {
     }
 
     /// Makes the call. See [`Client::call`].
-    pub(super) fn run(&self) -> Result<Answer, ControlPlaneError> {
+    pub(super) async fn run(&self) -> Result<Answer, ControlPlaneError> {
         let is_unusable = |segment: &&str| segment.is_empty() || is_dot_segment(segment);
         if self.call.path.iter().any(is_unusable) {
             return Err(self.judge.no_answer(Cause::UnusableId));
         }
-        let response = self.send()?;
-        self.judge.judge(self.receive(response))
+        let response = self.send().await?;
+        self.judge.judge(self.receive(response).await)
     }
 
-    fn send(&self) -> Result<Response, ControlPlaneError> {
+    /// The error of a call whose time is up.
+    pub(super) fn is_late(&self) -> ControlPlaneError {
+        self.judge.no_answer(Cause::Timeout)
+    }
+
+    async fn send(&self) -> Result<Response, ControlPlaneError> {
         let no_answer = |cause| self.judge.no_answer(cause);
         // A key is visible ASCII, which a header always takes.
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", self.key.expose()))
@@ -71,19 +76,20 @@ impl<'c> Exchange<'c> {
             .request(self.call.method.clone(), url)
             .header(AUTHORIZATION, bearer)
             .header(REQUEST_ID, &self.judge.request_id)
-            // Of the whole call, the body's last byte included; the client's own would be for each read.
+            // Of the whole call, the body's last byte included.
             .timeout(self.client.request_timeout);
         if let Some(body) = &self.call.body {
             request = request
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.to_string());
         }
-        request.send().map_err(|error| no_answer(cause_of(&error)))
+        let sent = request.send().await;
+        sent.map_err(|error| no_answer(cause_of(&error)))
     }
 
-    fn receive(&self, response: Response) -> Received {
+    async fn receive(&self, mut response: Response) -> Received {
         let status = response.status().as_u16();
-        let headers = response.headers().clone();
+        let headers = std::mem::take(response.headers_mut());
         let own = self.call.max_response_size.unwrap_or(usize::MAX);
         let most = own.min(self.client.max_response_size);
         let cap = match is_success(status) {
@@ -93,7 +99,7 @@ impl<'c> Exchange<'c> {
         Received {
             status,
             headers,
-            body: body::read(response, cap),
+            body: body::read(response, cap).await,
         }
     }
 }

@@ -31,10 +31,10 @@ const MAX_PAGES: usize = 1000;
 /// for the ledger to refuse. What is not ours does not count towards `max_proposals`, so that a server which ignores
 /// `source_id` can't hide our proposals behind other sources'.
 #[derive(Debug)]
-pub struct Listing<'c> {
-    client: &'c Client,
-    key: &'c ApiKey,
-    ours: &'c Ours,
+pub struct Listing {
+    client: Client,
+    key: ApiKey,
+    ours: Ours,
     filter: Filter,
     /// How many of ours may still come.
     remaining: usize,
@@ -49,12 +49,12 @@ pub struct Listing<'c> {
     finished: bool,
 }
 
-impl<'c> Listing<'c> {
+impl Listing {
     /// Starts a listing of at most `max_proposals` of ours. Nothing is sent before the first page is asked for.
     pub fn new(
-        client: &'c Client,
-        key: &'c ApiKey,
-        ours: &'c Ours,
+        client: &Client,
+        key: &ApiKey,
+        ours: &Ours,
         project_id: Option<&str>,
         max_proposals: usize,
     ) -> Self {
@@ -65,9 +65,9 @@ impl<'c> Listing<'c> {
             cursor: None,
         };
         Listing {
-            client,
-            key,
-            ours,
+            client: client.clone(),
+            key: key.clone(),
+            ours: ours.clone(),
             filter,
             remaining: max_proposals,
             foreign: 0,
@@ -79,11 +79,17 @@ impl<'c> Listing<'c> {
         }
     }
 
+    /// Asks for so many in a page, or for as many as is usual, whichever is less.
+    pub fn in_pages_of(mut self, page_size: usize) -> Self {
+        self.filter.limit = Some(page_size.min(PAGE_SIZE));
+        self
+    }
+
     fn page(&mut self) -> Result<Vec<Listed>, ControlPlaneError> {
-        let page = self.client.list_approved(self.key, &self.filter)?;
+        let page = self.client.list_approved(&self.key, &self.filter)?;
         let mut news = Vec::new();
         for item in &page.items {
-            let listed = item.read(self.ours);
+            let listed = item.read(&self.ours);
             let identity = self.seen.hasher().hash_one(identity(&listed));
             if !self.seen.insert(identity) {
                 continue;
@@ -112,7 +118,7 @@ impl<'c> Listing<'c> {
     }
 }
 
-impl Iterator for Listing<'_> {
+impl Iterator for Listing {
     type Item = Result<Vec<Listed>, ControlPlaneError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -93,28 +93,27 @@ impl Client {
         Page::read(&answer)
     }
 
-    /// Tells the control plane how a proposal ended:
+    /// Tells the control plane how a proposal ended, and waits for its answer:
     /// `POST /v1/control/external-writebacks/proposals/{id}/apply-result`. Repeating the same report does no harm.
     ///
     /// # Errors
     /// Those of [`Client::call`]; their [`disposition`](ControlPlaneError::disposition) says whether the report is
     /// rejected, or to be sent again.
     pub fn report(&self, key: &ApiKey, report: &Report) -> Result<Acceptance, ControlPlaneError> {
-        let path = [
-            "v1",
-            "control",
-            "external-writebacks",
-            "proposals",
-            &report.proposal_id,
-            "apply-result",
-        ];
-        let call = Call {
-            max_response_size: Some(MAX_ACCEPTANCE),
-            ..Call::post(&path, report.body())
-        };
+        let answer = self.call(key, &call(&path(report), report))?;
+        Ok(Acceptance::of(answer))
+    }
+
+    /// As [`Client::report`], on the client's own thread.
+    pub(super) async fn send_report(
+        &self,
+        key: &ApiKey,
+        report: &Report,
+    ) -> Result<Acceptance, ControlPlaneError> {
+        let path = path(report);
         // No error can be raised here: this may be any thread.
         let _ = synapsor_crash_points::reach(Point::BeforeReport);
-        let answer = self.call(key, &call);
+        let answer = self.send(key, &call(&path, report)).await;
         let _ = synapsor_crash_points::reach(Point::AfterAnswer);
         if answer.is_err() && synapsor_crash_points::is_on(Defect::FailedOnLostAnswer) {
             let error = "UNKNOWN: no answer".to_owned();
@@ -122,13 +121,37 @@ impl Client {
                 verdict: Verdict::Failed { error },
                 ..report.clone()
             };
-            let _ = self.call(key, &Call::post(&path, lie.body()));
+            let _ = self.send(key, &call(&path, &lie)).await;
         }
-        let answer = answer?;
-        Ok(Acceptance {
+        answer.map(Acceptance::of)
+    }
+}
+
+/// Where a report goes.
+fn path(report: &Report) -> [&str; 6] {
+    [
+        "v1",
+        "control",
+        "external-writebacks",
+        "proposals",
+        &report.proposal_id,
+        "apply-result",
+    ]
+}
+
+fn call<'c>(path: &'c [&'c str], report: &Report) -> Call<'c> {
+    Call {
+        max_response_size: Some(MAX_ACCEPTANCE),
+        ..Call::post(path, report.body())
+    }
+}
+
+impl Acceptance {
+    fn of(answer: Answer) -> Self {
+        Acceptance {
             status: answer.status,
             request_id: answer.request_id,
-        })
+        }
     }
 }
 

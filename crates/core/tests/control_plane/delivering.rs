@@ -88,18 +88,14 @@ fn it_starts_low() {
     let simulator = simulator_with(20);
     simulator.inject(Rule::on(
         Endpoint::Report,
-        Fault::latency(Duration::from_millis(50)),
+        Fault::latency(Duration::from_millis(500)),
     ));
-    let stop = AtomicBool::new(false);
-    let delivery = deliver(
-        &client(&simulator),
-        &key(),
-        &reports(20),
-        64,
-        &stop,
-        |_, _| stop.store(true, Ordering::Relaxed),
-    );
-    assert_eq!((delivery.answered, simulator.peak_in_flight()), (4, 4));
+    thread::scope(|scope| {
+        let delivering = scope.spawn(|| delivered(&simulator, 20, 64));
+        thread::sleep(Duration::from_millis(300));
+        assert_eq!(simulator.peak_in_flight(), 4);
+        assert_eq!(delivering.join().unwrap().0, complete(20));
+    });
 }
 
 #[test]
@@ -259,7 +255,7 @@ fn once_stopped_nothing_new_is_started_and_what_is_in_flight_is_answered() {
             ending: Ending::Stopped
         }
     );
-    assert!((10..=18).contains(&answered), "{answered}");
+    assert!((10..100).contains(&answered), "{answered}");
     assert_eq!(simulator.calls(Endpoint::Report), answered as u64);
 }
 
