@@ -13,7 +13,7 @@ use synapsor_core::refusal::Code;
 use synapsor_core::results;
 use synapsor_crash_points::{Defect, Point};
 
-use crate::apply::{Applier, Decision, Failure};
+use crate::apply::{Applier, Applying, Decision, Failure};
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
 use crate::log;
@@ -101,12 +101,13 @@ impl<'a> Batch<'a> {
     fn work_through(&mut self, listed: &[&Listed], patience: Duration) -> Vec<usize> {
         let mut order: Vec<usize> = (0..listed.len()).collect();
         order.sort_by_key(|n| self.has_failed_before(listed[*n]));
+        let applying = self.applier.begin();
         let mut wasted = Duration::ZERO;
         let mut done = 0;
         for n in &order {
             pgrx::check_for_interrupts!();
             let (start, retrying) = (Instant::now(), self.retrying);
-            self.results[*n] = self.decide(listed[*n]);
+            self.results[*n] = self.decide(listed[*n], &applying);
             done += 1;
             if self.retrying > retrying {
                 wasted += start.elapsed();
@@ -159,7 +160,7 @@ impl<'a> Batch<'a> {
         self.ledger.report_again(&self.again)
     }
 
-    fn decide(&mut self, element: &Listed) -> Value {
+    fn decide(&mut self, element: &Listed, applying: &Applying<'_>) -> Value {
         let subject = match judgement::sort(element) {
             Sorted::Subject(subject) => subject,
             Sorted::NotOurs(field) => {
@@ -182,13 +183,18 @@ impl<'a> Batch<'a> {
                 results::recorded(&subject, entry)
             }
             (Verdict::NotNow, Some(entry)) => results::recorded(&subject, entry),
-            _ => self.try_now(&subject, known.as_ref()),
+            _ => self.try_now(&subject, known.as_ref(), applying),
         }
     }
 
-    fn try_now(&mut self, subject: &Subject<'_>, before: Option<&Entry>) -> Value {
+    fn try_now(
+        &mut self,
+        subject: &Subject<'_>,
+        before: Option<&Entry>,
+        applying: &Applying<'_>,
+    ) -> Value {
         let decision = match subject.content {
-            Ok(proposal) => self.applier.apply(proposal),
+            Ok(proposal) => applying.apply(proposal),
             Err(bad) => Decision::failed(bad.refusal.clone().into()),
         };
         let is_transient = |failure: &Failure| failure.is_transient;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use synapsor_core::api_key::ApiKey;
 use synapsor_core::control_plane::{
-    Client, ControlPlaneSettings, Courier, Ending, Fate, Fetched, Pages, SourceError,
-    SourceResolver,
+    Client, ControlPlaneError, ControlPlaneSettings, Courier, Ending, Fate, Fetched, Pages,
+    SourceError, SourceResolver,
 };
 use synapsor_core::listed::Listed;
 use synapsor_core::report::Report;
@@ -18,7 +18,7 @@ use synapsor_crash_points::Point;
 
 use crate::error::ExtensionError;
 use crate::pg::bell::Bell;
-use crate::pg::off_thread::OffThreadError;
+use crate::pg::off_thread::{OffThreadError, Running};
 use crate::pg::{crash_point, off_thread};
 
 /// The environment variable of the server that holds the key where no file is set.
@@ -65,8 +65,14 @@ pub struct Dispatch {
     key: ApiKey,
 }
 
-/// The list of approved proposals, a page at a time.
-pub struct List(Option<Pages>);
+/// The list of approved proposals, a page at a time. While one is worked off, the next one is fetched.
+pub struct List {
+    source_id: String,
+    next: Option<Running<Fetching>>,
+}
+
+/// A page that was fetched, and the pages after it.
+type Fetching = (Pages, Option<Result<Vec<Listed>, ControlPlaneError>>);
 
 impl ControlPlane {
     /// Reads the key and makes, or takes up again, the client. Nothing is sent.
@@ -124,7 +130,7 @@ impl ControlPlane {
             SourceError::ControlPlane(error) => ExtensionError::ControlPlane(error),
             other => ExtensionError::Source(other),
         })?;
-        Ok(List(Some(pages)))
+        List::beginning_with(pages)
     }
 
     /// Who sends reports: the one that has done so before, where there is one, and has learned how many may be in flight.
@@ -146,23 +152,36 @@ impl ControlPlane {
 }
 
 impl List {
+    fn beginning_with(pages: Pages) -> Result<Self, ExtensionError> {
+        Ok(List {
+            source_id: pages.source_id.clone(),
+            next: Some(fetch_next(pages)?),
+        })
+    }
+
     /// Our source's id.
     pub fn source_id(&self) -> &str {
-        self.0.as_ref().map_or("", |pages| &pages.source_id)
+        &self.source_id
     }
 
     /// The next page; `None` after the last one.
     pub fn next_page(&mut self) -> Result<Option<Vec<Listed>>, ExtensionError> {
-        let Some(mut pages) = self.0.take() else {
+        let Some(next) = self.next.take() else {
             return Ok(None);
         };
-        let (pages, page) = off_thread::run(move |_| {
-            let page = pages.next();
-            (pages, page)
-        })?;
-        self.0 = Some(pages);
+        let (pages, page) = next.wait()?;
+        if let Some(Ok(_)) = page {
+            self.next = Some(fetch_next(pages)?);
+        }
         page.transpose().map_err(ExtensionError::ControlPlane)
     }
+}
+
+fn fetch_next(mut pages: Pages) -> Result<Running<Fetching>, OffThreadError> {
+    off_thread::start(move |_| {
+        let page = pages.next();
+        (pages, page)
+    })
 }
 
 impl Dispatch {
@@ -192,7 +211,8 @@ impl Dispatch {
     }
 
     /// Keeps it for the next time.
-    pub fn keep(self) {
+    pub fn keep(mut self) {
+        self.courier.begin_anew();
         if let Some(kept) = kept().as_mut() {
             kept.dispatch = Some(self);
         }

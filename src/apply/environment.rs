@@ -5,11 +5,11 @@ use synapsor_core::proposal::Proposal;
 use crate::pg::guc_scope::GucScope;
 use crate::settings::ApplySettings;
 
-/// Sets what the statement of a proposal runs under. All of it is gone when the result is dropped.
+/// Sets what every proposal's statement runs under, until the result is dropped.
 ///
 /// The search path stays the session's, since triggers that other people wrote may need it; the statement itself
 /// qualifies its table, and [`super::target`] sees to its operators.
-pub fn enter(settings: &ApplySettings, proposal: &Proposal) -> GucScope {
+pub fn of_all(settings: &ApplySettings) -> GucScope {
     let scope = GucScope::open();
     // A value means the same in every session.
     scope.set("TimeZone", "UTC");
@@ -23,6 +23,12 @@ pub fn enter(settings: &ApplySettings, proposal: &Proposal) -> GucScope {
     // It would make every error of a proposal end the session.
     scope.set("exit_on_error", "off");
     scope.set("lock_timeout", &settings.lock_timeout.to_string());
+    scope
+}
+
+/// Sets what one proposal's statement runs under, within [`of_all`]. Whatever its code sets is gone when the result is dropped.
+pub fn of_one(settings: &ApplySettings, proposal: &Proposal) -> GucScope {
+    let scope = GucScope::open();
     if let Some(name) = &settings.tenant_setting {
         scope.set(name, &tenant(proposal).unwrap_or_default());
     }

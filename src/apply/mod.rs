@@ -19,6 +19,7 @@ pub use synapsor_core::decision::Decision;
 use synapsor_core::proposal::Proposal;
 
 use crate::pg::error::PgError;
+use crate::pg::guc_scope::GucScope;
 use crate::pg::subtransaction::{self, Ending};
 use crate::pg::time_limit::TimeLimit;
 use crate::pg::triggers;
@@ -47,15 +48,31 @@ impl Applier<'_> {
         environment::check(self.settings);
     }
 
+    /// Begins to apply proposals, in the environment that all have in common.
+    pub fn begin(&self) -> Applying<'_> {
+        Applying {
+            applier: self,
+            _environment: environment::of_all(self.settings),
+        }
+    }
+}
+
+/// Proposals being applied. Meanwhile the session has the settings that they need.
+pub struct Applying<'a> {
+    applier: &'a Applier<'a>,
+    _environment: GucScope,
+}
+
+impl Applying<'_> {
     /// Applies one proposal. Its effects, if any, belong to the current transaction.
     pub fn apply(&self, proposal: &Proposal) -> Decision {
-        let key = proposal.key();
-        if let Some(failure) = key.and_then(|key| self.watch.objection(key)) {
+        let (key, watch) = (proposal.key(), self.applier.watch);
+        if let Some(failure) = key.and_then(|key| watch.objection(key)) {
             return Decision::failed(failure);
         }
-        self.watch.trying(key);
+        watch.trying(key);
         let decision = self.try_it(proposal);
-        self.watch.trying(None);
+        watch.trying(None);
         decision
     }
 
@@ -65,7 +82,7 @@ impl Applier<'_> {
             Err(refusal) => return Decision::failed(refusal.into()),
         };
         let guards = statement.guards;
-        if let Err(refusal) = self.settings.policy.check(&statement) {
+        if let Err(refusal) = self.applier.settings.policy.check(&statement) {
             return Decision::failed(refusal.into()).with_guards(guards);
         }
         let decision = match self.run(&statement, proposal) {
@@ -81,18 +98,24 @@ impl Applier<'_> {
         statement: &builder::Statement<'_>,
         proposal: &Proposal,
     ) -> Result<Option<bool>, statement::NotApplied> {
+        let Applier {
+            settings,
+            role,
+            dry_run,
+            ..
+        } = *self.applier;
         // Which column's value is being read, for the errors of input functions, which do not name it.
         let column_at_work = Cell::new(None);
         let work = || {
-            let _environment = environment::enter(self.settings, proposal);
+            let _environment = environment::of_one(settings, proposal);
             // Constraints are immediate for every proposal, the first of a transaction as the later ones.
             triggers::fire_deferred();
-            let _role = self.role.assume();
-            let limit = TimeLimit::start(self.settings.statement_timeout);
-            let result = statement::execute(statement, self.settings, &column_at_work);
+            let _role = role.assume();
+            let limit = TimeLimit::start(settings.statement_timeout);
+            let result = statement::execute(statement, settings, &column_at_work);
             limit.finish();
             match result {
-                Ok(guard_advanced) if !self.dry_run => Ending::Keep(Ok(guard_advanced)),
+                Ok(guard_advanced) if !dry_run => Ending::Keep(Ok(guard_advanced)),
                 other => Ending::Undo(other),
             }
         };
@@ -105,7 +128,7 @@ impl Applier<'_> {
             let mut failure = failure::of_error(error, column);
             if is_our_limit {
                 // Postgres says "due to user request", which would send people looking for that user.
-                let limit = self.settings.statement_timeout;
+                let limit = settings.statement_timeout;
                 failure.detail = Some(format!("synapsor.statement_timeout ({limit} ms) ran out"));
             }
             Err(statement::NotApplied::Failed(failure))

@@ -22,7 +22,7 @@ use crate::pg::guc_scope::GucScope;
 use crate::pg::identity::{self, ActingAs};
 use crate::pg::relation;
 use crate::pg::transactions::FreshSnapshot;
-use statements::Statements;
+use statements::{Planned, Statements};
 
 thread_local! {
     /// Where this session found it last. As long as there is a table with that oid, it is the ledger.
@@ -132,7 +132,7 @@ impl Ledger {
                   AND reported_at < pg_catalog.now() - pg_catalog.make_interval(secs => $1)
                 ORDER BY decided_at LIMIT 10000 FOR UPDATE SKIP LOCKED)";
         let arguments = [older_than.as_secs_f64().into()];
-        self.as_owner(|spi| {
+        self.as_owner_planned(Planned::EachTime, |spi| {
             // A look costs no transaction id.
             if spi.select(ANY, Some(1), &arguments)?.is_empty() {
                 return Ok(0);
@@ -147,10 +147,19 @@ impl Ledger {
         &self,
         work: impl FnOnce(&mut Statements<'_, '_>) -> Result<T, ExtensionError>,
     ) -> Result<T, ExtensionError> {
+        self.as_owner_planned(Planned::Once, work)
+    }
+
+    /// The same for statements that are planned in a certain way.
+    fn as_owner_planned<T>(
+        &self,
+        planned: Planned,
+        work: impl FnOnce(&mut Statements<'_, '_>) -> Result<T, ExtensionError>,
+    ) -> Result<T, ExtensionError> {
         let _owner = ActingAs::role(self.owner);
         let scope = GucScope::open();
         scope.set("search_path", "pg_catalog, pg_temp");
-        statements::plan_in(&scope);
+        planned.within(&scope);
         let _snapshot = FreshSnapshot::take();
         Spi::connect_mut(|spi| work(&mut Statements(spi)))
     }

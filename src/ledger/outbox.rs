@@ -8,6 +8,7 @@ use synapsor_core::report::Report;
 use synapsor_crash_points::Defect;
 
 use super::Ledger;
+use super::statements::Planned;
 use crate::error::ExtensionError;
 use crate::pg::xact;
 
@@ -123,13 +124,15 @@ impl Ledger {
             marks.iter().map(|m| parts(m).1).collect::<Vec<_>>().into(),
             marks.iter().map(|m| parts(m).2).collect::<Vec<_>>().into(),
         ];
-        self.as_owner(|spi| Ok(spi.update(STATEMENT, None, &arguments)?.len()))
+        self.as_owner_planned(Planned::EachTime, |spi| {
+            Ok(spi.update(STATEMENT, None, &arguments)?.len())
+        })
     }
 
     /// How many reports are owed.
     pub fn count_pending_reports(&self) -> Result<i64, ExtensionError> {
         const QUERY: &str = "SELECT count(*) FROM synapsor.ledger WHERE report_state = 'pending'";
-        self.as_owner(|spi| {
+        self.as_owner_planned(Planned::EachTime, |spi| {
             let count = spi.select(QUERY, Some(1), &[])?.first().get_one::<i64>()?;
             Ok(count.unwrap_or_default())
         })

@@ -4,6 +4,7 @@ use synapsor_core::ledger::{Again, Row};
 use synapsor_crash_points::Defect;
 
 use super::Ledger;
+use super::statements::Planned;
 use crate::error::ExtensionError;
 
 impl Ledger {
@@ -113,7 +114,7 @@ impl Ledger {
                 .collect::<Vec<_>>()
                 .into(),
         ];
-        self.as_owner(|spi| {
+        self.as_owner_planned(Planned::EachTime, |spi| {
             spi.update(STATEMENT, None, &arguments)
                 .map(drop)
                 .map_err(Into::into)

@@ -1,4 +1,4 @@
-//! The ledger's fixed statements: each is parsed once for each process, and planned as if the ledger were large.
+//! The ledger's fixed statements: each is parsed once for each process.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,20 +15,30 @@ thread_local! {
     static PLANS: RefCell<HashMap<*const u8, Rc<OwnedPreparedStatement>>> = RefCell::new(HashMap::new());
 }
 
-/// A plan outlives the ledger's size that it was made for: one made for the first ten rows has to do for the next ten
-/// million, until statistics are gathered. So rows are always looked up by an index, one by one.
-const PLANNING: [(&str, &str); 4] = [
-    ("enable_seqscan", "off"),
-    ("enable_hashjoin", "off"),
-    ("enable_mergejoin", "off"),
-    // What has no index costs too much, by these rules, not to be compiled.
-    ("jit", "off"),
-];
+/// How statements are planned.
+#[derive(Clone, Copy, Debug)]
+pub enum Planned {
+    /// Once, when the ledger has ten rows as when it has ten million: rows are looked up by an index, whatever the
+    /// statistics say.
+    Once,
+    /// For each execution: what looks at many rows, or joins.
+    EachTime,
+}
 
-/// Has statements planned that way, as long as the scope lives.
-pub fn plan_in(scope: &GucScope) {
-    for (name, value) in PLANNING {
-        scope.set(name, value);
+impl Planned {
+    /// Has statements planned that way, as long as the scope lives.
+    pub fn within(self, scope: &GucScope) {
+        let settings: &[_] = match self {
+            Planned::Once => &[
+                ("plan_cache_mode", "force_generic_plan"),
+                ("enable_seqscan", "off"),
+                ("enable_bitmapscan", "off"),
+            ],
+            Planned::EachTime => &[("plan_cache_mode", "force_custom_plan"), ("jit", "off")],
+        };
+        for (name, value) in settings {
+            scope.set(name, value);
+        }
     }
 }
 

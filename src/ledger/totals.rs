@@ -3,6 +3,7 @@
 use pgrx::datum::TimestampWithTimeZone;
 
 use super::Ledger;
+use super::statements::Planned;
 use crate::error::ExtensionError;
 
 /// How many rows the ledger has of each kind.
@@ -53,7 +54,7 @@ impl Ledger {
                    min(decided_at) FILTER (WHERE report_state = 'pending'),
                    count(*) FILTER (WHERE report_state = 'rejected')
             FROM synapsor.ledger";
-        self.as_owner(|spi| {
+        self.as_owner_planned(Planned::EachTime, |spi| {
             let row = spi.select(QUERY, Some(1), &[])?.first();
             let count = |n| row.get::<i64>(n).map(Option::unwrap_or_default);
             Ok(Totals {

@@ -44,8 +44,15 @@ pub enum OffThreadError {
 pub fn run<T: Send + 'static>(
     work: impl FnOnce(&Abandoned) -> T + Send + 'static,
 ) -> Result<T, OffThreadError> {
-    let (done_reader, done_writer) = pipe().map_err(|_| OffThreadError::NoThread)?;
-    let (sender, receiver) = channel();
+    start(work)?.wait()
+}
+
+/// Starts `work` on a helper thread, to be waited for later. Dropped, it is abandoned.
+pub fn start<T: Send + 'static>(
+    work: impl FnOnce(&Abandoned) -> T + Send + 'static,
+) -> Result<Running<T>, OffThreadError> {
+    let (done, done_writer) = pipe().map_err(|_| OffThreadError::NoThread)?;
+    let (sender, result) = channel();
     let abandoned = Abandoned::default();
     let guard = AbandonOnDrop(abandoned.clone());
     spawn_with_signals_blocked(move || {
@@ -54,9 +61,25 @@ pub fn run<T: Send + 'static>(
         let _ = sender.send(result);
         drop::<PipeWriter>(done_writer);
     })?;
-    let result = wait(&done_reader, &receiver);
-    drop(guard);
-    result
+    Ok(Running {
+        done,
+        result,
+        _guard: guard,
+    })
+}
+
+/// Work under way.
+pub struct Running<T> {
+    done: PipeReader,
+    result: Receiver<thread::Result<T>>,
+    _guard: AbandonOnDrop,
+}
+
+impl<T> Running<T> {
+    /// Waits for the result, as [`run`] does.
+    pub fn wait(self) -> Result<T, OffThreadError> {
+        wait(&self.done, &self.result)
+    }
 }
 
 /// Sets the flag also when a cancel unwinds the wait.

@@ -91,7 +91,7 @@ mod tests {
         let spoiled = Spoiled(failure::of_sqlstate("40001", &[]));
         let decision = shop.with_applier(false, |_, applier| {
             let watch = &spoiled;
-            Applier { watch, ..*applier }.apply(&proposal)
+            Applier { watch, ..*applier }.begin().apply(&proposal)
         });
         assert_eq!(decision.status, Status::Retrying);
         assert_eq!(decision.failure.unwrap().error, spoiled.0.error);

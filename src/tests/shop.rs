@@ -147,14 +147,14 @@ impl Shop {
     #[track_caller]
     pub fn apply_json(&self, json: &str) -> Decision {
         let proposal = Proposal::parse(json).unwrap_or_else(|refusal| panic!("{refusal}: {json}"));
-        self.with_applier(false, |_, applier| applier.apply(&proposal))
+        self.with_applier(false, |_, applier| applier.begin().apply(&proposal))
     }
 
     /// Tries a proposal, and undoes it.
     #[track_caller]
     pub fn apply_undone(&self, change: &Change) -> Decision {
         let proposal = Proposal::parse(&change.json(&self.schema)).expect("well-formed");
-        self.with_applier(true, |_, applier| applier.apply(&proposal))
+        self.with_applier(true, |_, applier| applier.begin().apply(&proposal))
     }
 
     /// Applies a proposal that must succeed.

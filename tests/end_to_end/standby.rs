@@ -84,7 +84,7 @@ fn approve_notes(stage: &Stage) {
         .database
         .execute("CREATE TABLE notes (note text); GRANT INSERT ON notes TO writer");
     stage.database.set("synapsor.max_proposals", 10);
-    let slow = Rule::on(Endpoint::Report, Fault::latency(Duration::from_millis(20)));
+    let slow = Rule::on(Endpoint::Report, Fault::latency(Duration::from_millis(200)));
     stage.simulator.inject(slow);
     stage
         .simulator

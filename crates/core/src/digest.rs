@@ -16,78 +16,82 @@ pub fn of_proposal(proposal: &Proposal) -> String {
         .as_deref()
         .unwrap_or("update")
         .to_lowercase();
-    let mut form = String::from("[1");
-    push_text(
-        &mut form,
-        Some(proposal.source_kind.as_deref().unwrap_or("postgres")),
-    );
-    push_text(&mut form, proposal.schema.as_deref());
-    push_text(&mut form, proposal.table.as_deref());
-    push_text(&mut form, Some(&operation));
-    push_columns(&mut form, &proposal.changes);
-    push_columns(&mut form, &proposal.primary_key);
-    push_text(&mut form, proposal.tenant_column.as_deref());
-    push_value(&mut form, proposal.tenant_id.as_ref());
-    push_text(
-        &mut form,
-        proposal.conflict_guard().map(|(column, _)| column),
-    );
-    push_value(&mut form, proposal.conflict_guard().map(|(_, value)| value));
-    form.push(']');
-    hex(&form)
+    let mut form = Form(b"[1".to_vec());
+    form.push_text(Some(proposal.source_kind.as_deref().unwrap_or("postgres")));
+    form.push_text(proposal.schema.as_deref());
+    form.push_text(proposal.table.as_deref());
+    form.push_text(Some(&operation));
+    form.push_columns(&proposal.changes);
+    form.push_columns(&proposal.primary_key);
+    form.push_text(proposal.tenant_column.as_deref());
+    form.push_value(proposal.tenant_id.as_ref());
+    form.push_text(proposal.conflict_guard().map(|(column, _)| column));
+    form.push_value(proposal.conflict_guard().map(|(_, value)| value));
+    form.push("]");
+    hex(&form.0)
 }
 
 /// The digest of a proposal that can't be read: of its whole text.
 pub fn of_text(text: &str) -> String {
-    hex(&format!("[0,{}]", compact(text)))
+    hex(format!("[0,{}]", compact(text)).as_bytes())
 }
 
-fn hex(form: &str) -> String {
-    Sha256::digest(form.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+fn hex(form: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |n: u8| char::from(DIGITS[usize::from(n)]);
+    let digits = |byte: u8| [digit(byte >> 4), digit(byte & 0xf)];
+    Sha256::digest(form).into_iter().flat_map(digits).collect()
 }
 
-fn push_text(form: &mut String, text: Option<&str>) {
-    form.push(',');
-    match text {
-        Some(text) => push_string(form, text),
-        None => form.push_str("null"),
+/// The canonical form, as far as it has been written.
+struct Form(Vec<u8>);
+
+impl Form {
+    fn push(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
     }
-}
 
-fn push_value(form: &mut String, value: Option<&Json>) {
-    form.push(',');
-    match value {
-        Some(value) => push_json(form, value),
-        None => form.push_str("null"),
+    fn push_text(&mut self, text: Option<&str>) {
+        self.push(",");
+        match text {
+            Some(text) => self.push_string(text),
+            None => self.push("null"),
+        }
     }
-}
 
-fn push_columns(form: &mut String, columns: &Columns) {
-    let mut sorted: Vec<_> = columns.iter().collect();
-    sorted.sort_by_key(|(name, _)| *name);
-    form.push_str(",{");
-    for (n, (name, value)) in sorted.into_iter().enumerate() {
-        form.push_str(if n == 0 { "" } else { "," });
-        push_string(form, name);
-        form.push(':');
-        push_json(form, value);
+    fn push_value(&mut self, value: Option<&Json>) {
+        self.push(",");
+        match value {
+            Some(value) => self.push_json(value),
+            None => self.push("null"),
+        }
     }
-    form.push('}');
-}
 
-/// A string is written anew, so that the way it was escaped does not matter.
-fn push_json(form: &mut String, value: &Json) {
-    match value.as_str() {
-        Some(text) => push_string(form, &text),
-        None => form.push_str(&value.compact()),
+    fn push_columns(&mut self, columns: &Columns) {
+        let mut sorted: Vec<_> = columns.iter().collect();
+        sorted.sort_by_key(|(name, _)| *name);
+        self.push(",{");
+        for (n, (name, value)) in sorted.into_iter().enumerate() {
+            self.push(if n == 0 { "" } else { "," });
+            self.push_string(name);
+            self.push(":");
+            self.push_json(value);
+        }
+        self.push("}");
     }
-}
 
-fn push_string(form: &mut String, text: &str) {
-    form.push_str(&serde_json::Value::from(text).to_string());
+    /// A string is written anew, so that the way it was escaped does not matter.
+    fn push_json(&mut self, value: &Json) {
+        match value.as_str() {
+            Some(text) => self.push_string(&text),
+            None => self.push(&value.compact()),
+        }
+    }
+
+    fn push_string(&mut self, text: &str) {
+        // A text can always be written, and to memory.
+        let _ = serde_json::to_writer(&mut self.0, text);
+    }
 }
 
 #[cfg(test)]

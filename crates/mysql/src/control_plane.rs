@@ -1,12 +1,13 @@
 //! The control plane as this program sees it: a client, the key as it is now, and the source that we are.
 
+use std::cell::RefCell;
 use std::env;
 use std::fs;
 use std::path::Path;
 
 use synapsor_core::api_key::ApiKey;
 use synapsor_core::control_plane::{
-    Acceptance, Client, ControlPlaneError, ControlPlaneSettings, Fetched, SourceResolver, deliver,
+    Acceptance, Client, ControlPlaneError, ControlPlaneSettings, Courier, Fetched, SourceResolver,
 };
 use synapsor_core::report::Report;
 use synapsor_crash_points::Point;
@@ -28,6 +29,8 @@ pub struct ControlPlane {
     key: ApiKey,
     settings: ControlPlaneSettings,
     names: SourceResolver,
+    /// Who sends reports, and has learned how many may be in flight.
+    courier: RefCell<Courier>,
 }
 
 impl ControlPlane {
@@ -41,6 +44,7 @@ impl ControlPlane {
         let ca_pem = settings.ca_file.as_ref().map(read).transpose()?;
         let client = Client::new(&settings.config(ca_pem, PRODUCT)?)?;
         Ok(ControlPlane {
+            courier: RefCell::new(courier(&client, &key, settings)),
             client,
             key,
             settings: settings.clone(),
@@ -50,7 +54,11 @@ impl ControlPlane {
 
     /// Reads the key again: it may have been replaced.
     pub fn refresh_key(&mut self) -> Result<(), Error> {
-        self.key = api_key(&self.settings)?;
+        let key = api_key(&self.settings)?;
+        if key != self.key {
+            *self.courier.get_mut() = courier(&self.client, &key, &self.settings);
+            self.key = key;
+        }
         Ok(())
     }
 
@@ -93,16 +101,16 @@ impl ControlPlane {
         stop: &Stop,
     ) -> Vec<(usize, Result<Acceptance, ControlPlaneError>)> {
         let mut answers = Vec::new();
-        deliver(
-            &self.client,
-            &self.key,
-            reports,
-            self.settings.report_concurrency,
-            stop.flag(),
-            |n, answer| answers.push((n, answer)),
-        );
+        let mut courier = self.courier.borrow_mut();
+        courier.deliver(reports.to_vec(), stop.flag(), |n, answer| {
+            answers.push((n, answer));
+        });
         answers
     }
+}
+
+fn courier(client: &Client, key: &ApiKey, settings: &ControlPlaneSettings) -> Courier {
+    Courier::start(client, key, settings.report_concurrency, || ())
 }
 
 fn api_key(settings: &ControlPlaneSettings) -> Result<ApiKey, Error> {

@@ -95,15 +95,20 @@ impl Courier {
 
     /// Hands reports over to be sent; returns their numbers.
     pub fn hand_over(&mut self, reports: Vec<Report>) -> Range<usize> {
-        if self.outstanding == 0 {
-            self.ending = None;
-        }
+        self.begin_anew();
         let numbers = self.handed_over..self.handed_over + reports.len();
         self.handed_over = numbers.end;
         self.outstanding += reports.len();
         // Where nobody takes it any more, `next` says so.
         let _ = self.orders.send(Order::Send(reports));
         numbers
+    }
+
+    /// Forgets why an earlier delivery ended, once all of it is known.
+    pub fn begin_anew(&mut self) {
+        if self.outstanding == 0 {
+            self.ending = None;
+        }
     }
 
     /// How many have been handed over of which nothing is known yet.
