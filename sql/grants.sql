@@ -18,6 +18,10 @@ COMMENT ON FUNCTION synapsor_wake() IS
     'Has the worker of this database poll now, whatever it waits for; false when there is none.';
 COMMENT ON FUNCTION synapsor_status() IS
     'One row: what the worker of this database does and why, and the ledger in numbers.';
+COMMENT ON FUNCTION synapsor_retry(text) IS
+    'Has a proposal that is being tried tried at the next poll, or the report of a decided one sent again, unless it was accepted. Never applies a decided one again.';
+COMMENT ON FUNCTION synapsor_discard(text, text) IS
+    'Ends a proposal that is being tried, as failed (WRITEBACK_DISCARDED), or gives the report of a decided one up; with a reason, which stays here.';
 COMMENT ON FUNCTION synapsor_build(json, text) IS
     'The statement that a proposal would become; touches nothing.';
 
@@ -35,6 +39,7 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON FUNCTION %1$I.synapsor_poll_once(boolean), %1$I.synapsor_report_once(), '
                    '%1$I.synapsor_build(json, text), %1$I.synapsor_start_worker(), %1$I.synapsor_stop_worker(), '
                    '%1$I.synapsor_pause(), %1$I.synapsor_resume(), %1$I.synapsor_wake(), %1$I.synapsor_status(), '
+                   '%1$I.synapsor_retry(text), %1$I.synapsor_discard(text, text), '
                    '%1$I.synapsor_grants(regclass, text[], text[], text, text, text[], name) TO %2$I',
                    home, role);
     EXECUTE format('GRANT EXECUTE ON PROCEDURE %I.synapsor_poll() TO %I', home, role);
@@ -46,6 +51,6 @@ COMMENT ON FUNCTION synapsor_grant_usage(name) IS
 REVOKE ALL ON FUNCTION
     synapsor_poll_once(boolean), synapsor_report_once(), synapsor_build(json, text), synapsor_grant_usage(name),
     synapsor_start_worker(), synapsor_stop_worker(), synapsor_pause(), synapsor_resume(), synapsor_wake(),
-    synapsor_status()
+    synapsor_status(), synapsor_retry(text), synapsor_discard(text, text)
     FROM PUBLIC;
 REVOKE ALL ON PROCEDURE synapsor_poll() FROM PUBLIC;

@@ -47,10 +47,14 @@ CREATE TABLE synapsor.ledger (
     reported_at       timestamptz,
     next_report_at    timestamptz,
     report_error      text,
+    action            text,
+    acted_by          text,
+    acted_at          timestamptz,
+    action_reason     text,
     CONSTRAINT ledger_status_known
         CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY['retrying', 'applied', 'conflict', 'failed'])),
     CONSTRAINT ledger_report_state_known
-        CHECK (report_state OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'delivered', 'rejected'])),
+        CHECK (report_state OPERATOR(pg_catalog.=) ANY (ARRAY['pending', 'delivered', 'rejected', 'discarded'])),
     CONSTRAINT ledger_final_rows_are_decided_and_owed
         CHECK (CASE WHEN status OPERATOR(pg_catalog.=) 'retrying'
                     THEN decided_at IS NULL AND report_state IS NULL AND next_attempt_at IS NOT NULL
@@ -100,11 +104,15 @@ COMMENT ON COLUMN synapsor.ledger.first_seen_at IS 'When the proposal was first 
 COMMENT ON COLUMN synapsor.ledger.decided_at IS 'When the outcome became final.';
 COMMENT ON COLUMN synapsor.ledger.next_attempt_at IS 'When a retrying proposal is due again.';
 COMMENT ON COLUMN synapsor.ledger.report_state IS
-    'pending, delivered, or rejected (the control plane refused it: somebody has to look).';
+    'pending, delivered, rejected (the control plane refused it: somebody has to look), or discarded (by synapsor_discard()).';
 COMMENT ON COLUMN synapsor.ledger.report_attempts IS 'How often the report was sent.';
 COMMENT ON COLUMN synapsor.ledger.reported_at IS 'When the control plane accepted the report.';
 COMMENT ON COLUMN synapsor.ledger.next_report_at IS 'When a pending report is due.';
 COMMENT ON COLUMN synapsor.ledger.report_error IS 'Why the last delivery failed.';
+COMMENT ON COLUMN synapsor.ledger.action IS 'What a person last did about it: retry or discard.';
+COMMENT ON COLUMN synapsor.ledger.acted_by IS 'Who did.';
+COMMENT ON COLUMN synapsor.ledger.acted_at IS 'When.';
+COMMENT ON COLUMN synapsor.ledger.action_reason IS 'Why it was discarded. It never leaves the database.';
 
 -- What keeps write-back from working. Empty while nothing does, so that restoring a dump finds nothing in its way.
 CREATE TABLE synapsor.hold (
@@ -174,7 +182,7 @@ UNION ALL
 SELECT 'synapsor_writeback_reports', pg_catalog.jsonb_build_object('state', s.state),
        (SELECT pg_catalog.count(*) FROM synapsor.ledger l WHERE l.report_state OPERATOR(pg_catalog.=) s.state)::numeric,
        'Reports, by state.'
-FROM (VALUES ('pending'), ('delivered'), ('rejected')) AS s (state)
+FROM (VALUES ('pending'), ('delivered'), ('rejected'), ('discarded')) AS s (state)
 UNION ALL
 SELECT 'synapsor_writeback_oldest_pending_report_seconds', pg_catalog.jsonb_build_object(),
        coalesce((SELECT EXTRACT(epoch FROM pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.min(l.decided_at))

@@ -126,6 +126,18 @@ pub enum ExtensionError {
     /// The ledger has something that we never write.
     #[error("LEDGER_UNREADABLE: {0}")]
     Ledger(String),
+    /// The ledger has no such key.
+    #[error("LEDGER_KEY_UNKNOWN: no proposal with this key was ever tried in this database")]
+    LedgerKeyUnknown,
+    /// Its outcome is final, and its report was accepted.
+    #[error("NOTHING_TO_RETRY: the proposal is decided, and its report was accepted")]
+    NothingToRetry,
+    /// Its outcome is final, and no report of it is owed.
+    #[error("NOTHING_TO_DISCARD: the proposal is decided, and no report of it is to be sent")]
+    NothingToDiscard,
+    /// Whoever looks at it later will want to know why.
+    #[error("REASON_MISSING: say why it is discarded")]
+    ReasonMissing,
     /// The operating system gave us no thread, or a bug of ours ended it.
     #[error("HELPER_THREAD: {0}")]
     Thread(#[from] crate::pg::off_thread::OffThreadError),
@@ -156,6 +168,11 @@ impl ExtensionError {
             ExtensionError::Source(_) | ExtensionError::ApplyRoleMissing { .. } => {
                 S::ERRCODE_UNDEFINED_OBJECT
             }
+            ExtensionError::LedgerKeyUnknown => S::ERRCODE_UNDEFINED_OBJECT,
+            ExtensionError::NothingToRetry | ExtensionError::NothingToDiscard => {
+                S::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
+            }
+            ExtensionError::ReasonMissing => S::ERRCODE_INVALID_PARAMETER_VALUE,
             ExtensionError::ClientSettings
             | ExtensionError::ApplyRoleNotPermitted { .. }
             | ExtensionError::ApplyRoleUnsafe { .. } => S::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -249,6 +266,16 @@ impl ExtensionError {
                 "Look at pg_stat_replication and synchronous_standby_names; the reports go out once a standby has what they are about."
             }
             ExtensionError::LedgerChanged => "Run the transaction again.",
+            ExtensionError::LedgerKeyUnknown => {
+                "The key is a proposal's idempotency_key, or its proposal_id where it has none: SELECT key FROM synapsor.ledger WHERE proposal_id = '…'."
+            }
+            ExtensionError::NothingToRetry => {
+                "A final outcome is never tried again. What is to be changed now takes another proposal."
+            }
+            ExtensionError::NothingToDiscard => {
+                "An outcome that was told can't be taken back here; synapsor_revert_proposal() makes the proposal that would undo it, where synapsor.capture was on."
+            }
+            ExtensionError::ReasonMissing => "SELECT synapsor_discard('key', 'reason').",
             ExtensionError::TransactionFailed(_) => {
                 "Nothing of it has happened, and it is tried again. If it stays, look at what the condition's name says."
             }

@@ -7,9 +7,10 @@ use synapsor_core::builder;
 use synapsor_core::proposal::Proposal;
 
 use crate::error::{ExtensionError, Raised};
+use crate::ledger::intervene::Intervention;
 use crate::worker::control;
 use crate::worker::status::Status;
-use crate::{poll, procedure};
+use crate::{intervention, poll, procedure};
 
 #[pg_extern]
 fn synapsor_poll_once(dry_run: default!(Option<bool>, "NULL")) -> Raised<JsonB> {
@@ -55,6 +56,20 @@ fn synapsor_resume() -> Raised<bool> {
 #[pg_extern]
 fn synapsor_wake() -> Raised<bool> {
     control::wake().map_err(ExtensionError::into_report)
+}
+
+#[pg_extern]
+fn synapsor_retry(key: &str) -> Raised<&'static str> {
+    intervention::retry(key)
+        .map(Intervention::as_text)
+        .map_err(ExtensionError::into_report)
+}
+
+#[pg_extern]
+fn synapsor_discard(key: &str, reason: &str) -> Raised<&'static str> {
+    intervention::discard(key, reason)
+        .map(Intervention::as_text)
+        .map_err(ExtensionError::into_report)
 }
 
 #[allow(

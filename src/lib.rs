@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! functions, procedure   the SQL surface
+//! intervention           what a person does about one proposal
 //! poll                   one poll: deliver, fetch, apply, record
 //! control_plane          fetching and reporting, off the main thread
 //! batches, batch         a backlog in batches; listed proposals against the ledger
@@ -24,6 +25,7 @@ mod control_plane;
 mod delivery;
 mod error;
 mod functions;
+mod intervention;
 mod ledger;
 mod log;
 mod pg;

@@ -33,6 +33,8 @@ impl Planned {
                 ("plan_cache_mode", "force_generic_plan"),
                 ("enable_seqscan", "off"),
                 ("enable_bitmapscan", "off"),
+                // What has no index costs too much, by these rules, not to be compiled.
+                ("jit", "off"),
             ],
             Planned::EachTime => &[("plan_cache_mode", "force_custom_plan"), ("jit", "off")],
         };

@@ -106,6 +106,11 @@ pub fn wake() -> Result<bool, ExtensionError> {
     Ok(true)
 }
 
+/// Wakes the worker, if there is one, at the commit.
+pub fn wake_at_commit() {
+    tell_at_commit(Message::Wake);
+}
+
 /// Wakes the worker at the commit, where it would report at once what this transaction decided; `false` where it would not.
 pub fn will_report(fingerprint: u64) -> bool {
     let found = roster::find();

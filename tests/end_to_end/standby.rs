@@ -1,5 +1,6 @@
 //! Standbys: idle until promotion; then the worker is there by itself, and what was reported holds.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use simulated_control_plane::{ControlPlane, Endpoint, Fault, Rule, Status};
@@ -78,17 +79,20 @@ fn a_pause_goes_along_to_the_standby() {
 /// Inserts into a table without any key: a second application would leave a second row.
 const COUNT: usize = 300;
 
-/// Has the primary apply and report in many small steps.
-fn approve_notes(stage: &Stage) {
+/// Has the primary apply in small steps, and report slowly.
+fn prepare_notes(stage: &Stage) {
     stage
         .database
         .execute("CREATE TABLE notes (note text); GRANT INSERT ON notes TO writer");
     stage.database.set("synapsor.max_proposals", 10);
     let slow = Rule::on(Endpoint::Report, Fault::latency(Duration::from_millis(200)));
     stage.simulator.inject(slow);
+}
+
+fn approve_notes(stage: &Stage, notes: Range<usize>) {
     stage
         .simulator
-        .add_proposals((0..COUNT).map(|n| {
+        .add_proposals(notes.map(|n| {
             Proposal::insert("notes")
                 .id(&format!("note_{n}"))
                 .change("note", format!("note_{n}"))
@@ -125,7 +129,8 @@ fn wait_until_drained(stage: &Stage) {
 fn what_was_reported_is_there_after_a_failover_to_a_synchronous_standby() {
     let mut pair = Pair::with_worker();
     pair.make_synchronous();
-    approve_notes(&pair.stage);
+    prepare_notes(&pair.stage);
+    approve_notes(&pair.stage, 0..COUNT);
     wait_until_told(&pair.stage, 40);
     pair.primary.kill_all();
     let told = told_applied(&pair.stage);
@@ -148,9 +153,11 @@ fn what_was_reported_is_there_after_a_failover_to_a_synchronous_standby() {
 #[test]
 fn table_and_ledger_agree_after_a_failover_to_a_standby_that_lags() {
     let mut pair = Pair::with_worker();
-    approve_notes(&pair.stage);
+    prepare_notes(&pair.stage);
+    approve_notes(&pair.stage, 0..20);
     wait_until_told(&pair.stage, 20);
     pair.stop_standby();
+    approve_notes(&pair.stage, 20..COUNT);
     wait_until_told(&pair.stage, 60);
     pair.primary.kill_all();
     assert!(told_applied(&pair.stage).len() < COUNT, "too late");
