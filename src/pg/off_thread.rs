@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgrx::pg_sys;
 
@@ -37,11 +37,22 @@ pub enum OffThreadError {
     /// The work panicked: a bug of ours.
     #[error("the helper thread panicked")]
     Panicked,
+    /// It took longer than it may.
+    #[error("the control plane's answers took too long")]
+    TooLong,
 }
 
 /// Runs `work` on a helper thread and waits for its result. A cancel or a shutdown ends the wait at once; the
 /// thread then finds its flag set, starts nothing new and ends with the call that it is in.
 pub fn run<T: Send + 'static>(
+    work: impl FnOnce(&Abandoned) -> T + Send + 'static,
+) -> Result<T, OffThreadError> {
+    run_until(None, work)
+}
+
+/// As [`run`], and waits no longer than until the deadline.
+pub fn run_until<T: Send + 'static>(
+    deadline: Option<Instant>,
     work: impl FnOnce(&Abandoned) -> T + Send + 'static,
 ) -> Result<T, OffThreadError> {
     let (done_reader, done_writer) = pipe().map_err(|_| OffThreadError::NoThread)?;
@@ -54,7 +65,7 @@ pub fn run<T: Send + 'static>(
         let _ = sender.send(result);
         drop::<PipeWriter>(done_writer);
     })?;
-    let result = wait(&done_reader, &receiver);
+    let result = wait(&done_reader, &receiver, deadline);
     drop(guard);
     result
 }
@@ -68,11 +79,18 @@ impl Drop for AbandonOnDrop {
     }
 }
 
-fn wait<T>(done: &PipeReader, receiver: &Receiver<thread::Result<T>>) -> Result<T, OffThreadError> {
+fn wait<T>(
+    done: &PipeReader,
+    receiver: &Receiver<thread::Result<T>>,
+    deadline: Option<Instant>,
+) -> Result<T, OffThreadError> {
     loop {
         // The thread closes its end of the pipe after it has sent: the pipe wakes us, the channel has the result.
         if let Ok(result) = receiver.try_recv() {
             return result.map_err(|_| OffThreadError::Panicked);
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(OffThreadError::TooLong);
         }
         wait_for_latch_or(done);
         pgrx::check_for_interrupts!();

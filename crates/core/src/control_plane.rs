@@ -4,6 +4,7 @@
 //! ```text
 //! proposals, sources   what can be asked, in the contract's words
 //! approved             a poll's beginning: our source, its approved proposals
+//! checkup              a doctor's look: the same two questions, and what can be told from their answers
 //! listing, delivery    many calls: all pages of a list, many reports at once
 //! settings             the operator's settings for all this
 //! client, exchange     one call: request, deadline, size cap
@@ -19,6 +20,7 @@
 mod approved;
 mod base_url;
 mod body;
+mod checkup;
 mod client;
 mod delivery;
 mod diagnosis;
@@ -38,6 +40,7 @@ mod verdict;
 
 pub use approved::{Fetched, OurSource};
 pub use base_url::{BaseUrl, BaseUrlError};
+pub use checkup::Checkup;
 pub use client::{Answer, Call, Client, ClientError, Config};
 pub use delivery::{Delivery, Ending, deliver};
 pub use error::{Cause, ControlPlaneError, Disposition, TlsFault};

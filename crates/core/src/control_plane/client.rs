@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Method, redirect, retry};
@@ -144,6 +144,8 @@ pub struct Answer {
     pub status: u16,
     /// The server's id of the request, else the one that we sent.
     pub request_id: String,
+    /// The server's clock when it answered (`Date`), where it sent that.
+    pub date: Option<SystemTime>,
 }
 
 impl Answer {
