@@ -21,6 +21,9 @@ COMMENT ON FUNCTION synapsor_status() IS
 COMMENT ON FUNCTION synapsor_build(json, text) IS
     'The statement that a proposal would become; touches nothing.';
 
+COMMENT ON FUNCTION synapsor_doctor() IS
+    'Examines everything that write-back needs: a row for each thing, and for what is wrong the command that repairs it. Changes nothing. ok is null for what could not be examined.';
+
 CREATE FUNCTION synapsor_grant_usage(role name) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -35,6 +38,7 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON FUNCTION %1$I.synapsor_poll_once(boolean), %1$I.synapsor_report_once(), '
                    '%1$I.synapsor_build(json, text), %1$I.synapsor_start_worker(), %1$I.synapsor_stop_worker(), '
                    '%1$I.synapsor_pause(), %1$I.synapsor_resume(), %1$I.synapsor_wake(), %1$I.synapsor_status(), '
+                   '%1$I.synapsor_doctor(), '
                    '%1$I.synapsor_grants(regclass, text[], text[], text, text, text[], name) TO %2$I',
                    home, role);
     EXECUTE format('GRANT EXECUTE ON PROCEDURE %I.synapsor_poll() TO %I', home, role);
@@ -46,6 +50,6 @@ COMMENT ON FUNCTION synapsor_grant_usage(name) IS
 REVOKE ALL ON FUNCTION
     synapsor_poll_once(boolean), synapsor_report_once(), synapsor_build(json, text), synapsor_grant_usage(name),
     synapsor_start_worker(), synapsor_stop_worker(), synapsor_pause(), synapsor_resume(), synapsor_wake(),
-    synapsor_status()
+    synapsor_status(), synapsor_doctor()
     FROM PUBLIC;
 REVOKE ALL ON PROCEDURE synapsor_poll() FROM PUBLIC;

@@ -6,17 +6,21 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
+use serde_json::Value;
 use synapsor_core::api_key::ApiKey;
 use synapsor_core::control_plane::{
-    Acceptance, Client, ControlPlaneError, ControlPlaneSettings, Fetched, SourceError,
+    Acceptance, Client, ControlPlaneError, ControlPlaneSettings, Fetched, OurSource, SourceError,
     SourceResolver, deliver,
 };
+use synapsor_core::json::Json;
 use synapsor_core::report::Report;
+use synapsor_core::texts::rewrite;
 use synapsor_crash_points::Point;
 
 use crate::error::ExtensionError;
-use crate::pg::{crash_point, off_thread};
+use crate::pg::{crash_point, off_thread, process};
 
 /// The environment variable of the server that holds the key where no file is set.
 const KEY_VARIABLE: &str = "SYNAPSOR_API_KEY";
@@ -73,8 +77,7 @@ impl ControlPlane {
 
     /// The approved proposals of our source, at most `max_proposals`, and the source's id.
     pub fn fetch(&self, max_proposals: usize) -> Result<Fetched, ExtensionError> {
-        let ours = self.settings.our_source("postgres");
-        let ours = ours.ok_or(ExtensionError::SourceNotConfigured)?;
+        let ours = self.our_source()?;
         let this = self.clone();
         let mut names = kept()
             .as_ref()
@@ -95,6 +98,37 @@ impl ControlPlane {
             SourceError::ControlPlane(error) => ExtensionError::ControlPlane(error),
             other => ExtensionError::Source(other),
         })
+    }
+
+    /// Asks something else, off the main thread, and gives up after the time that two calls may take: some of what can be asked is
+    /// a list of many pages.
+    pub fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Client, &ApiKey) -> T + Send + 'static,
+    ) -> Result<T, ExtensionError> {
+        let this = self.clone();
+        let deadline = Instant::now() + 2 * self.settings.request_timeout;
+        let answer = off_thread::run_until(Some(deadline), move |_| work(&this.client, &this.key))?;
+        Ok(answer)
+    }
+
+    /// What a server sent, as a value that can be shown: without the key, should it have come back, and without what jsonb can't
+    /// hold; `None` when it is nested too deeply.
+    pub fn shown(&self, answer: &Json) -> Option<Value> {
+        let mut value = serde_json::from_str(answer.text()).ok()?;
+        rewrite(&mut value, &|text| self.text_shown(text));
+        Some(value)
+    }
+
+    /// As [`ControlPlane::shown`], for a text.
+    pub fn text_shown(&self, text: &str) -> String {
+        self.key.struck_out_of(text).replace('\0', "\u{fffd}")
+    }
+
+    /// The source that we are.
+    pub fn our_source(&self) -> Result<OurSource, ExtensionError> {
+        let ours = self.settings.our_source("postgres");
+        ours.ok_or(ExtensionError::SourceNotConfigured)
     }
 
     /// Sends reports, many at a time, and returns the answers that came. Reports without an answer were not sent.
@@ -120,9 +154,8 @@ impl ControlPlane {
 
 fn api_key(settings: &ControlPlaneSettings) -> Result<ApiKey, ExtensionError> {
     if let Some(path) = &settings.api_key_file {
-        // SAFETY: has no precondition.
-        let server = unsafe { libc::geteuid() };
-        return ApiKey::read_file(Path::new(path), server).map_err(ExtensionError::ApiKey);
+        return ApiKey::read_file(Path::new(path), process::own_uid())
+            .map_err(ExtensionError::ApiKey);
     }
     let text = env::var(KEY_VARIABLE).map_err(|_| ExtensionError::ApiKeyMissing)?;
     ApiKey::parse(&text).map_err(ExtensionError::ApiKey)

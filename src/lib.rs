@@ -1,7 +1,9 @@
 //! `synapsor_writeback`: approved proposals, applied inside Postgres and reported truthfully.
 //!
 //! ```text
-//! functions, procedure   the SQL surface
+//! functions, procedure   the SQL surface: what is done
+//! inquiries              the SQL surface: what is asked
+//! doctor                 what is wrong, and what repairs it
 //! poll                   one poll: deliver, fetch, apply, record
 //! control_plane          fetching and reporting, off the main thread
 //! batches, batch         a backlog in batches; listed proposals against the ledger
@@ -22,8 +24,10 @@ mod batches;
 mod bench;
 mod control_plane;
 mod delivery;
+mod doctor;
 mod error;
 mod functions;
+mod inquiries;
 mod ledger;
 mod log;
 mod pg;

@@ -5,6 +5,7 @@ mod aftermath;
 mod cascade;
 mod environment;
 pub mod failure;
+pub mod look;
 pub mod role;
 mod statement;
 mod target;
@@ -88,7 +89,11 @@ impl Applier<'_> {
             triggers::fire_deferred();
             let _role = self.role.assume();
             let limit = TimeLimit::start(self.settings.statement_timeout);
+            self.watch.before(statement);
             let result = statement::execute(statement, self.settings, &column_at_work);
+            if result.is_ok() {
+                self.watch.after(statement);
+            }
             limit.finish();
             match result {
                 Ok(guard_advanced) if !self.dry_run => Ending::Keep(Ok(guard_advanced)),

@@ -142,7 +142,7 @@ impl Ledger {
 
     /// Runs a fixed statement as the owner. It sees everything that was committed before this call, unless the transaction's
     /// isolation level forbids it; reading (`select`) assigns no transaction id.
-    fn as_owner<T>(
+    pub(crate) fn as_owner<T>(
         &self,
         work: impl FnOnce(&mut SpiClient<'_>) -> Result<T, ExtensionError>,
     ) -> Result<T, ExtensionError> {

@@ -20,6 +20,7 @@ pub mod process;
 pub mod recovery;
 pub mod relation;
 pub mod reload;
+pub mod returned;
 pub mod row_counts;
 pub mod shared;
 pub mod spi;

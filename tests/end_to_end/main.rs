@@ -12,6 +12,7 @@ mod concurrency;
 mod configuration;
 mod copies;
 mod crashes;
+mod doctor;
 mod hanging;
 mod hostile_code;
 mod hostile_lists;
