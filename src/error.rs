@@ -41,6 +41,11 @@ pub enum ExtensionError {
     /// The source's name can't be turned into an id.
     #[error("{0}")]
     Source(SourceError),
+    /// An answer of the control plane's that can't be shown as jsonb.
+    #[error(
+        "CONTROL_PLANE_UNEXPECTED_ANSWER: the answer is nested too deeply, or not Unicode text"
+    )]
+    AnswerTooDeep,
     /// The role of `synapsor.apply_role` does not exist.
     #[error("APPLY_ROLE_MISSING: role \"{role}\" does not exist")]
     ApplyRoleMissing {
@@ -152,6 +157,7 @@ impl ExtensionError {
             ExtensionError::ApiKey(_) | ExtensionError::ApiKeyMissing => {
                 S::ERRCODE_CONFIG_FILE_ERROR
             }
+            ExtensionError::AnswerTooDeep => S::ERRCODE_PROTOCOL_VIOLATION,
             ExtensionError::SourceNotConfigured => S::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             ExtensionError::Source(_) | ExtensionError::ApplyRoleMissing { .. } => {
                 S::ERRCODE_UNDEFINED_OBJECT
@@ -211,6 +217,9 @@ impl ExtensionError {
             }
             ExtensionError::SourceNotConfigured => {
                 "ALTER DATABASE … SET synapsor.source_id = 'src_…', so that only this database's proposals are applied here."
+            }
+            ExtensionError::AnswerTooDeep => {
+                "Check that synapsor.base_url points to the control plane, not to a website or proxy."
             }
             ExtensionError::Source(_) => {
                 "Check synapsor.source_name and synapsor.project_id against the sources of the project."

@@ -4,6 +4,8 @@
 //! functions, procedure   the SQL surface: what is done
 //! inquiries              the SQL surface: what is asked
 //! doctor                 what is wrong, and what repairs it
+//! preview, explain       what would become of a proposal, and what has; what codes mean (meaning)
+//! sources                the control plane's view of the sources
 //! poll                   one poll: deliver, fetch, apply, record
 //! control_plane          fetching and reporting, off the main thread
 //! batches, batch         a backlog in batches; listed proposals against the ledger
@@ -26,14 +28,18 @@ mod control_plane;
 mod delivery;
 mod doctor;
 mod error;
+mod explain;
 mod functions;
 mod inquiries;
 mod ledger;
 mod log;
+mod meaning;
 mod pg;
 mod poll;
+mod preview;
 mod procedure;
 mod settings;
+mod sources;
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
 mod worker;
