@@ -20,7 +20,8 @@ use synapsor_core::texts::rewrite;
 use synapsor_crash_points::Point;
 
 use crate::error::ExtensionError;
-use crate::pg::{crash_point, off_thread, process};
+use crate::pg::off_thread::{self, OffThreadError};
+use crate::pg::{crash_point, process};
 
 /// The environment variable of the server that holds the key where no file is set.
 const KEY_VARIABLE: &str = "SYNAPSOR_API_KEY";
@@ -108,8 +109,11 @@ impl ControlPlane {
     ) -> Result<T, ExtensionError> {
         let this = self.clone();
         let deadline = Instant::now() + 2 * self.settings.request_timeout;
-        let answer = off_thread::run_until(Some(deadline), move |_| work(&this.client, &this.key))?;
-        Ok(answer)
+        let answer = off_thread::run_until(Some(deadline), move |_| work(&this.client, &this.key));
+        answer.map_err(|error| match error {
+            OffThreadError::TooLong => ExtensionError::AnswersTooSlow,
+            other => other.into(),
+        })
     }
 
     /// What a server sent, as a value that can be shown: without the key, should it have come back, and without what jsonb can't

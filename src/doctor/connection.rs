@@ -1,6 +1,7 @@
 //! The control plane: can it be reached, is it trusted, does it take the key, does it know our source, and what time is it there?
 
 use pgrx::spi::quote_literal;
+use serde_json::Value;
 use synapsor_core::control_plane::{Cause, Checkup, ControlPlaneError, Source, SourceError};
 use synapsor_core::listed::Listed;
 use synapsor_core::proposal::Proposal;
@@ -127,8 +128,27 @@ fn source(desk: &Desk<'_>, control_plane: &ControlPlane, checkup: &Checkup) -> F
             "{waiting} (the source itself is not shown: {})",
             error.code()
         )),
-        _ => well(waiting),
+        Some(Ok(whole)) => {
+            let shown = control_plane.shown(whole).unwrap_or_default();
+            portrait(id, &shown).unwrap_or_else(|| well(waiting))
+        }
+        None => well(waiting),
     }
+}
+
+/// What the source says of itself that keeps it from having proposals for us.
+fn portrait(id: &str, whole: &Value) -> Option<Finding> {
+    let says = |field: &str| whole.get(field).and_then(Value::as_str);
+    if says("status") == Some("disabled") {
+        let detail = format!("source {id} is disabled in Synapsor: nothing is approved for it");
+        let hint =
+            "Enable it in Synapsor, or set synapsor.source_id to the one that took its place.";
+        return Some(trouble(detail, hint));
+    }
+    let kind = says("kind").filter(|kind| *kind != "postgres")?;
+    let detail = format!("source {id} is of the kind {kind}: its proposals are left alone here");
+    let hint = "Set synapsor.source_id to the Postgres source that this database is.";
+    Some(trouble(detail, hint))
 }
 
 /// The command, where there is only one that we can be; else the choice.

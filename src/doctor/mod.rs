@@ -27,6 +27,7 @@ mod work;
 use crate::control_plane::ControlPlane;
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
+use crate::pg::guc_scope::GucScope;
 use crate::pg::{databases, xact};
 use crate::settings::Settings;
 
@@ -36,11 +37,16 @@ use connection::Connection;
 use desk::Desk;
 use targets::Targets;
 
+/// The longest that an examination waits for a lock, in milliseconds.
+const LOCK_TIMEOUT: &str = "1000";
+
 /// All findings, in the order of [`chart::NAMES`].
 ///
 /// # Errors
 /// `EXTENSION_MISSING`. Everything else is a finding.
 pub fn examine() -> Result<Vec<Row>, ExtensionError> {
+    let patience = GucScope::open();
+    patience.set("lock_timeout", LOCK_TIMEOUT);
     let ledger = Ledger::open()?;
     let mut chart = Chart::default();
     match Settings::now() {
@@ -66,11 +72,10 @@ fn examine_all(desk: &Desk<'_>, chart: &mut Chart) {
         Ok(control_plane) => Connection::examine(desk, control_plane, chart),
         Err(_) => Connection::default(),
     };
-    let has_role = role::examine(desk, chart);
+    let role = role::examine(desk, chart);
     hardening::examine(desk, chart);
-    if has_role && can_look && !xact::is_standby() {
-        let targets = Targets::in_use(desk, &connection.proposals);
-        match targets {
+    if let Some(role) = role.filter(|_| can_look && !xact::is_standby()) {
+        match Targets::in_use(desk, role, &connection.proposals) {
             Ok(targets) => targets.examine(chart),
             Err(error) => chart.examine("targets", || Err(error)),
         }

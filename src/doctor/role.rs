@@ -4,23 +4,31 @@ use pgrx::spi::quote_identifier;
 
 use super::chart::Chart;
 use super::desk::Desk;
-use super::finding::{Finding, Findings, of_error, trouble, well};
+use super::finding::{Finding, Findings, advice, of_error, trouble, well};
 use super::repair;
 use crate::apply::ApplyRole;
 use crate::error::ExtensionError;
+use crate::pg::identity::ActingAs;
+use crate::worker::roster;
 
-/// Examines it; `true` when proposals can be applied as it.
-pub fn examine(desk: &Desk<'_>, chart: &mut Chart) -> bool {
-    let mut is_good = false;
+/// Examines it, and says whom proposals are applied as, where they can be.
+pub fn examine(desk: &Desk<'_>, chart: &mut Chart) -> Option<ApplyRole> {
+    let mut role = None;
     chart.examine("role", || {
-        let finding = role(desk)?;
-        is_good = finding.ok == Some(true);
-        Ok(vec![finding])
+        // Whoever calls: what the caller may, is told by itself.
+        let resolved = {
+            let _owner = ActingAs::role(desk.ledger.owner());
+            ApplyRole::resolve(&desk.settings.applying, &desk.ledger)
+        };
+        if desk.settings.applying.apply_role.is_some() {
+            role = resolved.ok();
+        }
+        Ok(vec![examine_for_caller(desk)?])
     });
-    is_good
+    role
 }
 
-fn role(desk: &Desk<'_>) -> Result<Finding, ExtensionError> {
+fn examine_for_caller(desk: &Desk<'_>) -> Result<Finding, ExtensionError> {
     let settings = &desk.settings.applying;
     if settings.apply_role.is_none() {
         let detail = "APPLY_ROLE_NOT_SET: the worker idles, and calls apply as whoever calls";
@@ -35,8 +43,18 @@ fn role(desk: &Desk<'_>) -> Result<Finding, ExtensionError> {
             format!("CREATE ROLE {};", quote_identifier(role))
         }
         ExtensionError::ApplyRoleNotPermitted { role, caller } => {
-            let (role, caller) = (quote_identifier(role), quote_identifier(caller));
-            format!("GRANT {role} TO {caller};")
+            let grant = format!(
+                "GRANT {} TO {};",
+                quote_identifier(role),
+                quote_identifier(caller)
+            );
+            if roster::worker(roster::find().as_ref()).is_some() {
+                let detail = format!(
+                    "changes are made as \"{role}\", by the worker; \"{caller}\" can't poll himself"
+                );
+                return Ok(advice(detail, grant));
+            }
+            grant
         }
         ExtensionError::ApplyRoleUnsafe { role, why } => make_safe(desk, role, why)?,
         _ => return Ok(of_error(&error)),

@@ -1,5 +1,7 @@
 //! The tables in use: those of approved proposals that are listed, and those that the ledger's newest rows are about.
 
+use std::time::{Duration, Instant};
+
 use pgrx::pg_sys;
 use synapsor_core::builder::{self, Operation, Role};
 use synapsor_core::dialect::Dialect;
@@ -8,17 +10,24 @@ use synapsor_core::proposal::Proposal;
 
 use super::chart::Chart;
 use super::desk::Desk;
-use super::finding::{Finding, Findings, trouble, well};
+use super::finding::{Finding, Findings, trouble, unknown, well};
 use super::{barriers, grants};
 use crate::apply::watch::Unwatched;
 use crate::apply::{Applier, ApplyRole};
 use crate::error::ExtensionError;
+use crate::settings::ApplySettings;
 
 /// The most uses that are looked at.
 const MOST: usize = 50;
 
 /// The most proposals of one use whose rows are looked for.
 const MOST_ROWS: usize = 5;
+
+/// The longest that one look at a table or a row may take, in milliseconds.
+const LOOK_TIMEOUT: i32 = 1_000;
+
+/// The longest that all of them may take, give or take one.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What proposals do with one table: all that do the same to rows which they name in the same way.
 pub struct Use {
@@ -75,14 +84,21 @@ pub struct Targets<'a> {
     pub role: ApplyRole,
     /// What is done to them.
     pub uses: Vec<Use>,
+    /// How rows are looked for: not for long.
+    settings: ApplySettings,
+    started: Instant,
 }
 
 impl<'a> Targets<'a> {
     /// Finds them.
     ///
     /// # Errors
-    /// Those of the role, and of the ledger.
-    pub fn in_use(desk: &'a Desk<'a>, proposals: &[Proposal]) -> Result<Self, ExtensionError> {
+    /// Those of the ledger.
+    pub fn in_use(
+        desk: &'a Desk<'a>,
+        role: ApplyRole,
+        proposals: &[Proposal],
+    ) -> Result<Self, ExtensionError> {
         let mut uses = Vec::new();
         proposals
             .iter()
@@ -93,7 +109,13 @@ impl<'a> Targets<'a> {
             one.relation = find(desk, one)?;
         }
         Ok(Targets {
-            role: ApplyRole::resolve(&desk.settings.applying, &desk.ledger)?,
+            settings: ApplySettings {
+                lock_timeout: LOOK_TIMEOUT,
+                statement_timeout: LOOK_TIMEOUT,
+                ..desk.settings.applying.clone()
+            },
+            started: Instant::now(),
+            role,
             desk,
             uses,
         })
@@ -139,7 +161,14 @@ impl<'a> Targets<'a> {
         examination: impl Fn(&Use) -> Findings,
     ) {
         let mut told: Vec<Finding> = Vec::new();
-        for one in &self.uses {
+        for (n, one) in self.uses.iter().enumerate() {
+            if self.started.elapsed() > PATIENCE {
+                let left = self.uses.len() - n;
+                told.push(unknown(format!(
+                    "{left} more were not come to: it took too long"
+                )));
+                break;
+            }
             let mut own = Chart::default();
             own.examine(name, || examination(one));
             for (_, finding) in own.found() {
@@ -168,7 +197,7 @@ impl<'a> Targets<'a> {
     /// How proposals would be applied.
     pub fn applier(&self) -> Applier<'_> {
         Applier {
-            settings: &self.desk.settings.applying,
+            settings: &self.settings,
             role: &self.role,
             dry_run: true,
             watch: &Unwatched,
@@ -185,6 +214,10 @@ impl<'a> Targets<'a> {
         match self.applier().examine_target(&one.schema, &one.table) {
             // What is granted is another examination's matter.
             Err(failure) if failure.error.starts_with("SQLSTATE 42501") => Vec::new(),
+            Err(failure) if failure.is_transient => {
+                let why = format!("{} can't be looked at now: {}", one.name(), failure.error);
+                vec![unknown(why)]
+            }
             Err(failure) => {
                 let hint = mend(&failure.error, &relation.name);
                 vec![trouble(failure.error, hint)]

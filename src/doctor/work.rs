@@ -133,7 +133,7 @@ fn worker(desk: &Desk<'_>, waiting: usize) -> Findings {
         "stopped" => trouble(status.reason, "SELECT synapsor_start_worker();"),
         _ => trouble(
             status.reason,
-            "SELECT * FROM synapsor_doctor() WHERE NOT ok; -- something else is missing",
+            "Repair what other rows find wrong; the worker goes on by itself then.",
         ),
     }])
 }

@@ -43,6 +43,29 @@ fn no_source_at_all_is_named() {
 }
 
 #[test]
+fn a_source_that_is_disabled_or_of_another_kind_is_named() {
+    for (status, kind, words) in [
+        (
+            "disabled",
+            "postgres",
+            "source src_2 is disabled in Synapsor",
+        ),
+        ("active", "mysql", "source src_2 is of the kind mysql"),
+    ] {
+        let ward = Ward::open();
+        ward.0.simulator.add_source(Source {
+            status: status.to_owned(),
+            kind: kind.to_owned(),
+            ..Source::new("src_2", "other")
+        });
+        ward.set("source_id", "src_2");
+        ward.diagnosed("source", words);
+        ward.set("source_id", "src_1");
+        ward.is_well("source");
+    }
+}
+
+#[test]
 fn a_clock_that_is_far_off_is_named() {
     let ward = Ward::open();
     let date = HeaderValue::from_static("Thu, 01 Jan 2099 00:00:00 GMT");

@@ -107,6 +107,44 @@ fn a_control_plane_that_never_answers_holds_it_up_no_longer_than_the_time_out() 
 }
 
 #[test]
+fn answers_that_each_come_in_time_hold_it_up_no_longer_than_twice_the_time_out() {
+    let ward = Ward::open();
+    ward.set("request_timeout", "1s");
+    ward.set("source_id", "src_9");
+    let slow = Fault::latency(Duration::from_millis(900));
+    ward.0.simulator.inject(Rule::on_any(slow));
+    let start = Instant::now();
+    ward.diagnosed(
+        "reachability",
+        "CONTROL_PLANE_TIMEOUT: the answers took too long in all",
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn a_table_that_somebody_has_locked_does_not_hold_it_up() {
+    let ward = Ward::open();
+    let mut other = ward.0.database.connect();
+    other.batch_execute("BEGIN; LOCK TABLE tickets").unwrap();
+    let start = Instant::now();
+    let rows = ward.examine();
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        start.elapsed()
+    );
+    let row = super::worst(&rows, "targets");
+    assert_eq!(row.ok, None, "{row:?}");
+    assert!(row.detail.contains("lock_not_available"), "{row:?}");
+    let wrong: Vec<_> = rows.iter().filter(|row| row.ok == Some(false)).collect();
+    assert_eq!(wrong, Vec::<&Row>::new());
+}
+
+#[test]
 fn a_cancel_ends_it_at_once() {
     let ward = Ward::open();
     ward.0.simulator.inject(Rule::on_any(Fault::hang()));

@@ -105,3 +105,17 @@ fn a_caller_who_may_not_become_the_role_is_told_so() {
     let rows = super::ask(&mut ward.0.operator().0);
     assert_eq!(super::worst(&rows, "role").ok, Some(true));
 }
+
+#[test]
+fn a_caller_who_leaves_it_to_the_worker_is_only_advised() {
+    let (ward, role) = Ward::with_own_role();
+    ward.execute(&format!("ALTER ROLE \"{role}\" LOGIN"));
+    ward.run(&ward.row("grants").hint);
+    ward.0.start_worker();
+    ward.0.wait_for_applied(1);
+    let rows = super::ask(&mut ward.0.operator().0);
+    let row = super::worst(&rows, "role");
+    assert_eq!(row.ok, Some(true), "{row:?}");
+    assert_eq!(row.hint, format!("GRANT \"{role}\" TO ops;"));
+    assert_eq!(super::worst(&rows, "grants").ok, Some(true));
+}

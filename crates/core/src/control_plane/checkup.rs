@@ -9,6 +9,7 @@ use super::proposals::Filter;
 use super::source_resolver::SourceResolver;
 use super::sources::{Source, SourceError};
 use crate::api_key::ApiKey;
+use crate::json::Json;
 use crate::listed::{Listed, Ours};
 
 /// What a look at the control plane found. Nothing was changed by it.
@@ -16,7 +17,7 @@ pub struct Checkup {
     /// Our source's id, and the first page of its approved proposals; or the first call that failed.
     pub listed: Result<(String, Vec<Listed>), SourceError>,
     /// What the control plane says of our source; absent where it was not asked.
-    pub source: Option<Result<(), ControlPlaneError>>,
+    pub source: Option<Result<Json, ControlPlaneError>>,
     /// The sources that there are, where ours could not be found.
     pub sources: Vec<Source>,
     /// How far the server's clock is ahead of ours, in seconds; absent where it did not say.
@@ -35,7 +36,7 @@ impl Client {
         };
         checkup.listed = self.look_at_list(key, ours, limit, &mut checkup.clock_ahead);
         if let Ok((id, _)) = &checkup.listed {
-            checkup.source = Some(self.show_source(key, id).map(drop));
+            checkup.source = Some(self.show_source(key, id));
         }
         let is_unknown = match (&checkup.listed, &checkup.source) {
             (Err(SourceError::NotFound(_) | SourceError::Ambiguous(_)), _) => true,
