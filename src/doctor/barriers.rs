@@ -111,7 +111,10 @@ pub fn row_security(targets: &Targets<'_>, one: &Use) -> Findings {
             "row security of {} hides rows that proposals name",
             relation.name
         )
-    } else if one.past.was_eaten && triggers(targets.desk, one)?.is_empty() {
+    } else if one.past.was_eaten
+        && triggers(targets.desk, one)?.is_empty()
+        && !has_our_policy(targets.desk, relation)?
+    {
         format!(
             "the last {} of {} changed nothing (ROW_NOT_CHANGED): a policy shows the row, and does not let it be changed",
             one.operation.as_str(),
@@ -168,8 +171,15 @@ fn hides_a_row(targets: &Targets<'_>, one: &Use, relation: &Found) -> bool {
     })
 }
 
+/// One that this doctor has advised.
+fn has_our_policy(desk: &Desk<'_>, relation: &Found) -> Result<bool, ExtensionError> {
+    const OURS: &str = "
+        SELECT polname::text FROM pg_policy WHERE polrelid = $1 AND polname = 'synapsor_writeback'";
+    Ok(!desk.rows::<1>(OURS, &[relation.oid.into()])?.is_empty())
+}
+
 /// Where a policy reads a setting that is not bound, binding it is what is missing. Else a policy for the apply role alone
-/// changes nothing for others.
+/// changes nothing for others. Nothing that is added helps against one that restricts all others.
 fn let_through(
     targets: &Targets<'_>,
     one: &Use,
@@ -179,16 +189,24 @@ fn let_through(
     const READ_SETTING: &str = "
         SELECT (regexp_match(pg_get_expr(p.polqual, p.polrelid), 'current_setting\\(''([^'']+)'''))[1]
         FROM pg_policy p WHERE p.polrelid = $1 AND p.polqual IS NOT NULL ORDER BY 1 NULLS LAST LIMIT 1";
+    const RESTRICTIVE: &str = "
+        SELECT string_agg(quote_ident(polname), ', ' ORDER BY polname) FROM pg_policy
+        WHERE polrelid = $1 AND NOT polpermissive HAVING count(*) > 0";
     let desk = targets.desk;
     let tenant_setting = &desk.settings.applying.tenant_setting;
     let read = desk.rows::<1>(READ_SETTING, &[relation.oid.into()])?;
     if let (None, Some([name])) = (tenant_setting, read.first())
         && name.contains('.')
     {
-        return Ok(trouble(
-            why,
-            repair::set(desk, "synapsor.tenant_setting", name),
-        ));
+        let repair = repair::set(desk, "synapsor.tenant_setting", name);
+        return Ok(trouble(why, repair));
+    }
+    let restrictive = desk.rows::<1>(RESTRICTIVE, &[relation.oid.into()])?;
+    if let Some([names]) = restrictive.first() {
+        let hint = format!(
+            "Have the restrictive policy ({names}) let the apply role through: ALTER POLICY … USING (…)."
+        );
+        return Ok(trouble(why, hint));
     }
     let condition = match (&one.tenant, tenant_setting) {
         (Some(column), Some(setting)) => format!(
@@ -200,8 +218,12 @@ fn let_through(
     };
     let role = quote_identifier(&targets.role.name);
     let name = &relation.name;
+    let before = match has_our_policy(desk, relation)? {
+        true => format!("DROP POLICY synapsor_writeback ON {name}; "),
+        false => String::new(),
+    };
     let policy = format!(
-        "CREATE POLICY synapsor_writeback ON {name} TO {role} USING ({condition}) WITH CHECK ({condition});"
+        "{before}CREATE POLICY synapsor_writeback ON {name} TO {role} USING ({condition}) WITH CHECK ({condition});"
     );
     Ok(trouble(why, policy))
 }

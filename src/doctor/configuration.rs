@@ -113,7 +113,7 @@ fn key_file(desk: &Desk<'_>, control_plane: &Result<ControlPlane, ExtensionError
 }
 
 /// The line that writes the key into a file, and takes it from its input.
-fn write_key(file: &str) -> String {
+pub fn write_key(file: &str) -> String {
     let (owner, file) = (own_uid(), repair::shell_word(file));
     repair::shell(&format!(
         "install -o {owner} -m 0600 /dev/stdin {file}   # type the key, then Ctrl-D"

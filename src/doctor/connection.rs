@@ -2,14 +2,17 @@
 
 use pgrx::spi::quote_literal;
 use serde_json::Value;
-use synapsor_core::control_plane::{Cause, Checkup, ControlPlaneError, Source, SourceError};
+use synapsor_core::api_key::ApiKey;
+use synapsor_core::control_plane::{
+    Cause, Checkup, Client, ControlPlaneError, Source, SourceError,
+};
 use synapsor_core::listed::Listed;
 use synapsor_core::proposal::Proposal;
 
 use super::chart::Chart;
 use super::desk::Desk;
 use super::finding::{Finding, of_error, trouble, unknown, well};
-use super::repair;
+use super::{configuration, repair};
 use crate::control_plane::ControlPlane;
 use crate::error::ExtensionError;
 
@@ -29,22 +32,15 @@ pub struct Connection {
 impl Connection {
     /// Asks it, and examines the answers.
     pub fn examine(desk: &Desk<'_>, control_plane: &ControlPlane, chart: &mut Chart) -> Self {
-        let mut checkup = None;
-        chart.examine("reachability", || {
-            let ours = match control_plane.our_source() {
-                Ok(ours) => ours,
-                Err(_) => return Ok(Vec::new()),
-            };
-            let look =
-                control_plane.ask(move |client, key| client.check_up(key, &ours, LOOKED_AT))?;
-            checkup = Some(look);
-            Ok(Vec::new())
-        });
-        let Some(checkup) = checkup else {
-            if let Err(error) = control_plane.our_source() {
-                let repair = repair::set(desk, "synapsor.source_id", "src_…");
-                chart.add("source", [trouble(error.to_string(), repair)]);
+        let ours = match control_plane.our_source() {
+            Ok(ours) => ours,
+            Err(error) => {
+                no_source(desk, control_plane, &error, chart);
+                return Connection::default();
             }
+        };
+        let look = move |client: &Client, key: &ApiKey| client.check_up(key, &ours, LOOKED_AT);
+        let Some(checkup) = ask(control_plane, chart, look) else {
             return Connection::default();
         };
         match &checkup.listed {
@@ -64,6 +60,43 @@ impl Connection {
             proposals: ours.collect(),
         }
     }
+}
+
+/// Asks, within the time that the doctor has for it.
+fn ask<T: Send + 'static>(
+    control_plane: &ControlPlane,
+    chart: &mut Chart,
+    look: impl FnOnce(&Client, &ApiKey) -> T + Send + 'static,
+) -> Option<T> {
+    let mut answer = None;
+    chart.examine("reachability", || {
+        answer = Some(control_plane.ask(look)?);
+        Ok(Vec::new())
+    });
+    answer
+}
+
+/// Nobody said which source we are: the control plane may know of one only.
+fn no_source(
+    desk: &Desk<'_>,
+    control_plane: &ControlPlane,
+    error: &ExtensionError,
+    chart: &mut Chart,
+) {
+    let project = desk.settings.control_plane.project_id.clone();
+    let look = move |client: &Client, key: &ApiKey| client.list_sources(key, project.as_deref());
+    let hint = match ask(control_plane, chart, look) {
+        Some(Ok(sources)) => {
+            works(desk, chart);
+            which_source(desk, control_plane, &sources)
+        }
+        Some(Err(error)) => {
+            failed_call(desk, &error, chart);
+            repair::set(desk, "synapsor.source_id", "src_…")
+        }
+        None => repair::set(desk, "synapsor.source_id", "src_…"),
+    };
+    chart.add("source", [trouble(error.to_string(), hint)]);
 }
 
 fn works(desk: &Desk<'_>, chart: &mut Chart) {
@@ -99,9 +132,20 @@ fn failed_call(desk: &Desk<'_>, error: &ControlPlaneError, chart: &mut Chart) {
             chart.add("TLS", [wire(desk)]);
             let reached = format!("{} answers", desk.settings.control_plane.base_url);
             chart.add("reachability", [well(reached)]);
-            chart.add("authentication", [told]);
+            chart.add("authentication", [refused(desk, error.cause(), told)]);
         }
         _ => chart.add("reachability", [told]),
+    }
+}
+
+/// A key that is not accepted is to be replaced.
+fn refused(desk: &Desk<'_>, cause: Cause, told: Finding) -> Finding {
+    match (&desk.settings.control_plane.api_key_file, cause) {
+        (Some(file), Cause::Unauthorized) => Finding {
+            hint: configuration::write_key(file),
+            ..told
+        },
+        _ => told,
     }
 }
 

@@ -35,11 +35,15 @@ fn an_unknown_name_of_a_source_is_named_with_those_that_there_are() {
 }
 
 #[test]
-fn no_source_at_all_is_named() {
+fn no_source_at_all_is_named_and_the_only_one_there_is_is_taken() {
     let ward = Ward::open();
     ward.set("source_id", "");
-    let hint = ward.diagnosed("source", "SOURCE_NOT_CONFIGURED");
-    assert!(hint.contains("SET synapsor.source_id"), "{hint}");
+    ward.healed("source", "SOURCE_NOT_CONFIGURED");
+    ward.set("source_id", "");
+    ward.0.simulator.go_down();
+    let row = ward.row("reachability");
+    assert_eq!(row.ok, Some(false), "{row:?}");
+    assert!(ward.row("source").hint.contains("SET synapsor.source_id"));
 }
 
 #[test]

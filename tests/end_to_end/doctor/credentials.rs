@@ -1,6 +1,6 @@
 //! The key and its file.
 
-use simulated_control_plane::Options;
+use simulated_control_plane::{Endpoint, Fault, Options, Rule};
 
 use super::Ward;
 use crate::stage::SHARED;
@@ -39,15 +39,23 @@ fn a_key_file_that_is_not_there_is_named_and_written_by_the_hint() {
 }
 
 #[test]
-fn a_wrong_key_is_named() {
+fn a_wrong_key_is_named_and_replaced_by_the_hint() {
     let ward = Ward::open();
     let file = ward.key_file("syn_wrong", 0o600);
-    let hint = ward.diagnosed("authentication", "UNAUTHORIZED");
-    assert!(hint.contains("api_key_file"), "{hint}");
-    ward.is_well("reachability");
-    assert_eq!(file, ward.key_file(&Options::default().api_key, 0o600));
-    ward.is_well("authentication");
+    let hint = ward.healed("authentication", "UNAUTHORIZED");
+    assert!(
+        hint.starts_with("$ install -o ") && hint.contains(&file),
+        "{hint}"
+    );
     ward.is_well("source");
+}
+
+#[test]
+fn a_key_without_the_right_is_told_from_a_wrong_one() {
+    let ward = Ward::open();
+    let forbidden = Rule::on(Endpoint::List, Fault::status(403));
+    ward.0.simulator.inject(forbidden);
+    ward.diagnosed("authentication", "FORBIDDEN");
 }
 
 #[test]

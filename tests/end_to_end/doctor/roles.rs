@@ -1,5 +1,7 @@
 //! Who applies, and what he may do.
 
+use synapsor_testbed::{Cluster, ClusterOptions};
+
 use super::Ward;
 use crate::stage::statuses;
 
@@ -16,11 +18,12 @@ impl Ward {
 
 #[test]
 fn no_role_is_named_and_the_hint_makes_one() {
-    let ward = Ward::open();
+    // The name that it gets is the cluster's.
+    let cluster = Cluster::start(ClusterOptions::default());
+    let ward = Ward::on(&cluster);
     ward.set("apply_role", "");
     let hint = ward.healed("role", "APPLY_ROLE_NOT_SET");
     assert!(hint.starts_with("CREATE ROLE "), "{hint}");
-    // The role is the shared cluster's; the next test makes another one.
     ward.healed("grants", "lacks on public.tickets");
 }
 
@@ -51,7 +54,9 @@ fn a_superuser_is_named_and_made_an_ordinary_role_by_the_hint() {
 
 #[test]
 fn the_cluster_s_own_superuser_is_replaced_by_a_role_of_its_own() {
-    let ward = Ward::open();
+    let cluster = Cluster::start(ClusterOptions::default());
+    let ward = Ward::on(&cluster);
+    ward.execute("CREATE ROLE writeback SUPERUSER");
     ward.set("apply_role", "postgres");
     ward.healed("role", "is a superuser");
     assert_ne!(ward.row("role").detail, "changes are made as \"postgres\"");

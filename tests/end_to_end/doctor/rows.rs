@@ -82,7 +82,22 @@ fn a_policy_that_shows_rows_and_does_not_let_them_be_changed_is_named_once_it_ha
          CREATE POLICY changed ON tickets FOR UPDATE USING (id > 50);",
     );
     assert_eq!(statuses(&ward.0.poll()), ["conflict"]);
-    ward.diagnosed("row security", "does not let it be changed");
+    ward.healed("row security", "does not let it be changed");
+    ward.0.approve_closing(2..=2);
+    let answer = ward.0.poll();
+    assert_eq!(statuses(&answer).last(), Some(&"applied"));
+}
+
+#[test]
+fn a_restrictive_policy_is_named_since_none_that_is_added_helps_against_it() {
+    let ward = Ward::open();
+    ward.execute(
+        "ALTER TABLE tickets ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY all_of_it ON tickets USING (true);
+         CREATE POLICY \"few of it\" ON tickets AS RESTRICTIVE USING (id > 50)",
+    );
+    let hint = ward.diagnosed("row security", "hides rows that proposals name");
+    assert!(hint.contains("\"few of it\""), "{hint}");
 }
 
 #[test]
