@@ -6,7 +6,8 @@ use synapsor_core::builder::Operation;
 use super::desk::Desk;
 use super::finding::{Finding, Findings, trouble};
 use super::repair;
-use super::targets::{Found, Targets, Use};
+use super::targets::Targets;
+use super::uses::{Found, Use};
 use crate::error::ExtensionError;
 
 /// A key without an index is looked for in the whole table, by every proposal; without a unique one, it may mean several rows.

@@ -3,7 +3,8 @@
 use synapsor_core::builder::Operation;
 
 use super::finding::{Findings, trouble};
-use super::targets::{Found, Targets, Use};
+use super::targets::Targets;
+use super::uses::{Found, Use};
 use crate::error::ExtensionError;
 
 /// Which rights a use needs and the role lacks. `$2` is the relation, `$3` and `$4` rights and their columns, `$5` whether
@@ -134,11 +135,15 @@ fn any_right(targets: &Targets<'_>, one: &Use, relation: &Found) -> Findings {
         verb.as_str().into(),
     ];
     let rows = targets.desk.rows::<1>(ANY, &arguments)?;
-    if rows.iter().all(|[may]| may == "true") {
-        return Ok(Vec::new());
-    }
     let (role, name) = (&targets.role.name, &relation.name);
-    let detail = format!("role \"{role}\" has no right to {verb} on {name}");
+    let has_any = rows.iter().all(|[may]| may == "true");
+    let detail = match (has_any, one.past.was_denied) {
+        (false, _) => format!("role \"{role}\" has no right to {verb} on {name}"),
+        (true, true) => format!(
+            "role \"{role}\" lacked a right on {name} for the last {verb} (SQLSTATE 42501), and none was applied since"
+        ),
+        (true, false) => return Ok(Vec::new()),
+    };
     let operation = one.operation.as_str();
     let hint = format!(
         "SELECT synapsor_grants('{}', '{{column, …}}', '{{{operation}}}') \\gexec -- with the columns that proposals write",

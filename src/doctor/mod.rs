@@ -7,7 +7,8 @@
 //! configuration           settings, key, certificate authority
 //! connection              the control plane: reached, trusted, allowed, the right source, the time
 //! role, hardening         who applies, and that he can do nothing else
-//! targets, grants, barriers   the tables that proposals are written to
+//! uses, targets           the tables that proposals are written to; what is examined of each
+//! grants, barriers        rights, indexes, triggers, row security
 //! work                    the database, the worker, the ledger
 //! ```
 
@@ -22,6 +23,7 @@ mod hardening;
 mod repair;
 mod role;
 mod targets;
+mod uses;
 mod work;
 
 use crate::control_plane::ControlPlane;

@@ -5,19 +5,22 @@ use pgrx::spi::{quote_identifier, quote_literal};
 
 use super::desk::Desk;
 
-/// Sets a parameter where it is set now; for this database where it is set nowhere.
+/// Sets a parameter where it is set now; for this database where it is set nowhere. What a role has set for itself comes before that.
 pub fn set(desk: &Desk<'_>, name: &str, value: &str) -> String {
-    const SOURCE: &str = "SELECT source FROM pg_settings WHERE name = $1";
-    let source = desk.rows::<1>(SOURCE, &[name.into()]).unwrap_or_default();
-    let is_from_file = source
-        .first()
-        .is_some_and(|[source]| source == "configuration file");
+    const SOURCE: &str = "
+        SELECT source, quote_ident(session_user) FROM pg_settings WHERE name = $1";
+    let rows = desk.rows::<2>(SOURCE, &[name.into()]).unwrap_or_default();
+    let [source, role] = rows.into_iter().next().unwrap_or_default();
+    let database = quote_identifier(&desk.database);
     let value = quote_literal(value);
-    if is_from_file {
-        format!("ALTER SYSTEM SET {name} = {value}; SELECT pg_reload_conf();")
-    } else {
-        let database = quote_identifier(&desk.database);
-        format!("ALTER DATABASE {database} SET {name} = {value};")
+    let set = format!("ALTER DATABASE {database} SET {name} = {value};");
+    match source.as_str() {
+        "configuration file" => {
+            format!("ALTER SYSTEM SET {name} = {value}; SELECT pg_reload_conf();")
+        }
+        "user" => format!("ALTER ROLE {role} RESET {name}; {set}"),
+        "database user" => format!("ALTER ROLE {role} IN DATABASE {database} RESET {name}; {set}"),
+        _ => set,
     }
 }
 

@@ -8,7 +8,7 @@ use simulated_control_plane::{Endpoint, Fault, Options, Rule};
 
 use super::{Row, Ward, ask};
 use crate::background::Background;
-use crate::stage::Told;
+use crate::stage::{SHARED, Told};
 
 /// The README lists them, in this order.
 const DOCUMENT: &str = include_str!("../../../README.md");
@@ -69,6 +69,34 @@ fn it_changes_nothing_and_takes_no_transaction_id() {
     assert_eq!(last, Some(None));
     assert_eq!((ward.0.tickets("closed"), ward.0.ledger("true")), (0, 0));
     assert_eq!(ward.0.simulator.calls(Endpoint::Report), 0);
+}
+
+#[test]
+fn code_on_a_table_can_do_no_more_than_its_owner_when_a_superuser_s_doctor_looks() {
+    let ward = Ward::open();
+    let name = ward.0.database.name();
+    let loot = SHARED.socket_directory().join(format!("loot_{name}"));
+    ward.execute(&format!(
+        "CREATE ROLE mallory_{name}; GRANT CREATE ON SCHEMA public TO mallory_{name};
+         ALTER TABLE tickets OWNER TO mallory_{name};
+         SET ROLE mallory_{name};
+         CREATE SEQUENCE calls; GRANT USAGE ON SEQUENCE calls TO PUBLIC;
+         CREATE FUNCTION steal() RETURNS boolean LANGUAGE plpgsql AS $$
+         BEGIN
+             PERFORM nextval('public.calls');
+             EXECUTE 'COPY (SELECT 1) TO PROGRAM ''touch {}''';
+             RETURN false;
+         EXCEPTION WHEN others THEN RETURN false; END $$;
+         ALTER TABLE tickets ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY stealing ON tickets USING (steal())",
+        loot.display()
+    ));
+    ward.diagnosed("row security", "hides rows that proposals name");
+    assert!(ward.0.database.value::<bool>("SELECT is_called FROM calls"));
+    assert!(!loot.exists());
+    // A superuser who calls it himself is robbed, so that this is the doctor's doing.
+    ward.execute("SELECT steal()");
+    assert!(loot.exists());
 }
 
 #[test]

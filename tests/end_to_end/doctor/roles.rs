@@ -88,6 +88,27 @@ fn a_missing_column_grant_is_named_by_its_column_and_given_by_the_hint() {
 }
 
 #[test]
+fn a_refusal_that_the_ledger_alone_tells_of_is_named_until_one_is_applied() {
+    let (ward, role) = Ward::with_own_role();
+    ward.execute(&format!(
+        "GRANT SELECT (id, tenant_id), UPDATE (status) ON tickets TO \"{role}\"; GRANT \"{role}\" TO ops"
+    ));
+    assert_eq!(statuses(&ward.0.poll()), ["failed"]);
+    ward.0.wait_for_reports();
+    ward.diagnosed(
+        "grants",
+        "lacked a right on public.tickets for the last UPDATE",
+    );
+    ward.execute(&format!("GRANT SELECT (version) ON tickets TO \"{role}\""));
+    ward.0.approve_closing(2..=2);
+    // Of what is listed, more is known.
+    ward.is_well("grants");
+    assert_eq!(statuses(&ward.0.poll()), ["applied"]);
+    ward.0.wait_for_reports();
+    ward.is_well("grants");
+}
+
+#[test]
 fn a_right_that_was_taken_away_is_named_also_where_only_the_ledger_tells_of_the_table() {
     let (ward, role) = Ward::with_own_role();
     ward.run(&ward.row("grants").hint);

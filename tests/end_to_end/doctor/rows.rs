@@ -161,3 +161,14 @@ fn a_table_that_is_not_there_one_that_a_crash_would_empty_and_a_column_that_is_n
     ward.execute("DROP TABLE tickets");
     ward.diagnosed("targets", "public.tickets does not exist");
 }
+
+#[test]
+fn a_table_that_was_dropped_since_is_not_in_use() {
+    let ward = Ward::open();
+    assert_eq!(statuses(&ward.0.poll()), ["applied"]);
+    ward.0.wait_for_reports();
+    ward.execute("DROP TABLE tickets");
+    for check in ["targets", "grants", "keys", "triggers", "row security"] {
+        ward.is_well(check);
+    }
+}

@@ -160,6 +160,8 @@ fn settings_that_keep_it_from_working_are_named_and_put_right_where_they_were_se
     wait_for("the reload", PATIENCE, || {
         ward.row("settings").ok == Some(true)
     });
+    ward.execute("ALTER ROLE postgres SET synapsor.dry_run = on");
+    ward.healed("settings", "synapsor.dry_run is on");
     ward.set("tenant_setting", "tenant");
     ward.healed("settings", "synapsor.tenant_setting is tenant");
     ward.set("databases", "nowhere, \"Else where\"");
