@@ -5,6 +5,7 @@
 
 mod answers;
 mod calls;
+mod checkup;
 mod delivering;
 mod failures;
 mod listing;
