@@ -162,7 +162,7 @@ fn source(desk: &Desk<'_>, control_plane: &ControlPlane, checkup: &Checkup) -> F
         .iter()
         .filter(|element| !matches!(element, Listed::NotOurs { .. }))
         .count();
-    let waiting = format!("source {id}: {count} approved proposals wait");
+    let waiting = format!("source {id}; approved proposals that wait: {count}");
     match &checkup.source {
         Some(Err(error)) if error.status() == Some(404) && count == 0 => {
             let detail = format!("SOURCE_NOT_FOUND: the control plane has no source {id}");

@@ -64,25 +64,22 @@ impl<'a> Targets<'a> {
         self.each(
             chart,
             "grants",
-            "may be written to as proposals do",
+            "all rights that proposals need are there",
             |one| grants::missing(self, one),
         );
         self.each(
             chart,
             "keys",
-            "have an index for the keys that proposals name",
+            "a unique index for the keys that proposals name",
             |one| barriers::index(self.desk, one),
         );
-        self.each(
-            chart,
-            "triggers",
-            "have no trigger that eats changes",
-            |one| barriers::triggers(self.desk, one),
-        );
+        self.each(chart, "triggers", "no trigger that eats changes", |one| {
+            barriers::triggers(self.desk, one)
+        });
         self.each(
             chart,
             "row security",
-            "show the apply role the rows that proposals name",
+            "no row that proposals name is hidden",
             |one| barriers::row_security(self, one),
         );
     }

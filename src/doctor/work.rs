@@ -125,7 +125,7 @@ fn worker(desk: &Desk<'_>, waiting: usize) -> Findings {
                 0 => "no worker: proposals are applied when somebody calls synapsor_poll()"
                     .to_owned(),
                 n => format!(
-                    "no worker: {n} approved proposals wait until somebody calls synapsor_poll()"
+                    "no worker; approved proposals that wait until somebody calls synapsor_poll(): {n}"
                 ),
             };
             advice(detail, "SELECT synapsor_start_worker();")
@@ -198,7 +198,7 @@ fn reports(desk: &Desk<'_>) -> Findings {
         })
         .collect();
     for [count, error] in desk.rows::<2>(LATE, &[])? {
-        let detail = format!("{count} reports wait for more than five minutes: {error}");
+        let detail = format!("reports that wait for more than five minutes: {count}. {error}");
         found.push(trouble(detail, "SELECT synapsor_report_once();"));
     }
     if found.is_empty() {

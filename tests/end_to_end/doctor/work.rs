@@ -101,7 +101,7 @@ fn a_report_that_is_late_is_named_and_sent_by_the_hint() {
     ward.0.wait_for_a_failed_report();
     ward.execute("UPDATE synapsor.ledger SET decided_at = now() - interval '10 minutes'");
     ward.0.simulator.withdraw(rule);
-    ward.healed("reports", "1 reports wait for more than five minutes");
+    ward.healed("reports", "reports that wait for more than five minutes: 1");
 }
 
 #[test]
