@@ -25,6 +25,24 @@ COMMENT ON FUNCTION synapsor_discard(text, text) IS
 COMMENT ON FUNCTION synapsor_build(json, text) IS
     'The statement that a proposal would become; touches nothing.';
 
+COMMENT ON FUNCTION synapsor_doctor() IS
+    'Examines everything that write-back needs: a row for each thing, and for what is wrong the command that repairs it. Changes nothing. ok is null for what could not be examined.';
+
+COMMENT ON FUNCTION synapsor_preview(json) IS
+    'What applying a proposal would do: status, the row before and after in the columns concerned that the apply role may read, and why. Applied, and always undone; nothing is recorded or reported.';
+COMMENT ON FUNCTION synapsor_explain(text) IS
+    'What happened to one proposal, by its key or its id, a line each, and what to do now. From the ledger alone.';
+COMMENT ON FUNCTION synapsor_sources() IS
+    'The sources that the control plane has, and which one this database is.';
+COMMENT ON FUNCTION synapsor_source_show(text) IS
+    'What the control plane says of a source, named by its id or its name; of this database''s own by default.';
+COMMENT ON FUNCTION synapsor_source_test(text) IS
+    'Has the control plane try its connection to a source; to this database''s own by default.';
+COMMENT ON FUNCTION synapsor_source_inspect(text, text[]) IS
+    'Has the control plane look at tables and views of a source, in these schemas; of this database''s own by default.';
+COMMENT ON FUNCTION synapsor_source_doctor(text, text[]) IS
+    'Has the control plane examine a source, and these schemas of it; this database''s own by default.';
+
 CREATE FUNCTION synapsor_grant_usage(role name) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -40,6 +58,9 @@ BEGIN
                    '%1$I.synapsor_build(json, text), %1$I.synapsor_start_worker(), %1$I.synapsor_stop_worker(), '
                    '%1$I.synapsor_pause(), %1$I.synapsor_resume(), %1$I.synapsor_wake(), %1$I.synapsor_status(), '
                    '%1$I.synapsor_retry(text), %1$I.synapsor_discard(text, text), '
+                   '%1$I.synapsor_doctor(), %1$I.synapsor_preview(json), %1$I.synapsor_explain(text), '
+                   '%1$I.synapsor_sources(), %1$I.synapsor_source_show(text), %1$I.synapsor_source_test(text), '
+                   '%1$I.synapsor_source_inspect(text, text[]), %1$I.synapsor_source_doctor(text, text[]), '
                    '%1$I.synapsor_grants(regclass, text[], text[], text, text, text[], name) TO %2$I',
                    home, role);
     EXECUTE format('GRANT EXECUTE ON PROCEDURE %I.synapsor_poll() TO %I', home, role);
@@ -51,6 +72,8 @@ COMMENT ON FUNCTION synapsor_grant_usage(name) IS
 REVOKE ALL ON FUNCTION
     synapsor_poll_once(boolean), synapsor_report_once(), synapsor_build(json, text), synapsor_grant_usage(name),
     synapsor_start_worker(), synapsor_stop_worker(), synapsor_pause(), synapsor_resume(), synapsor_wake(),
-    synapsor_status(), synapsor_retry(text), synapsor_discard(text, text)
+    synapsor_status(), synapsor_retry(text), synapsor_discard(text, text), synapsor_doctor(), synapsor_preview(json),
+    synapsor_explain(text), synapsor_sources(), synapsor_source_show(text), synapsor_source_test(text),
+    synapsor_source_inspect(text, text[]), synapsor_source_doctor(text, text[])
     FROM PUBLIC;
 REVOKE ALL ON PROCEDURE synapsor_poll() FROM PUBLIC;

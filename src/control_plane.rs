@@ -1,34 +1,36 @@
 //! The control plane as this backend sees it: a client that is kept between calls, the key as it is now, and the
 //! source that we are. Every call waits off the main thread.
 
+mod dispatch;
+mod list;
+
 use std::env;
 use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::Instant;
 
+use serde_json::Value;
 use synapsor_core::api_key::ApiKey;
 use synapsor_core::control_plane::{
-    Client, ControlPlaneError, ControlPlaneSettings, Courier, Ending, Fate, Fetched, Pages,
-    SourceError, SourceResolver,
+    Client, ControlPlaneSettings, Fetched, OurSource, SourceError, SourceResolver,
 };
-use synapsor_core::listed::Listed;
-use synapsor_core::report::Report;
+use synapsor_core::json::Json;
+use synapsor_core::texts::rewrite;
 use synapsor_crash_points::Point;
 
 use crate::error::ExtensionError;
-use crate::pg::bell::Bell;
-use crate::pg::off_thread::{OffThreadError, Running};
-use crate::pg::{crash_point, off_thread};
+use crate::pg::off_thread::{self, OffThreadError};
+use crate::pg::{crash_point, process};
+
+pub use dispatch::Dispatch;
+pub use list::List;
 
 /// The environment variable of the server that holds the key where no file is set.
 const KEY_VARIABLE: &str = "SYNAPSOR_API_KEY";
 
 /// What we call ourselves in requests.
 const PRODUCT: &str = concat!("synapsor_writeback/", env!("CARGO_PKG_VERSION"));
-
-/// The longest that answers lie unread while somebody waits for them.
-const LOOK_UP: Duration = Duration::from_millis(100);
 
 /// What this backend keeps from one call to the next.
 static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
@@ -56,23 +58,6 @@ pub struct ControlPlane {
     key: ApiKey,
     settings: ControlPlaneSettings,
 }
-
-/// Who sends reports, and the bell that rings when it is time to look for answers.
-pub struct Dispatch {
-    courier: Courier,
-    bell: Bell,
-    client: Client,
-    key: ApiKey,
-}
-
-/// The list of approved proposals, a page at a time. While one is worked off, the next one is fetched.
-pub struct List {
-    source_id: String,
-    next: Option<Running<Fetching>>,
-}
-
-/// A page that was fetched, and the pages after it.
-type Fetching = (Pages, Option<Result<Vec<Listed>, ControlPlaneError>>);
 
 impl ControlPlane {
     /// Reads the key and makes, or takes up again, the client. Nothing is sent.
@@ -109,8 +94,7 @@ impl ControlPlane {
 
     /// The same, a page at a time, with at most `page_size` in each. The first page is fetched at once.
     pub fn list(&self, max_proposals: usize, page_size: usize) -> Result<List, ExtensionError> {
-        let ours = self.settings.our_source("postgres");
-        let ours = ours.ok_or(ExtensionError::SourceNotConfigured)?;
+        let ours = self.our_source()?;
         let this = self.clone();
         let mut names = kept()
             .as_ref()
@@ -133,97 +117,45 @@ impl ControlPlane {
         List::beginning_with(pages)
     }
 
-    /// Who sends reports: the one that has done so before, where there is one, and has learned how many may be in flight.
-    pub fn dispatch(&self) -> Result<Dispatch, ExtensionError> {
-        let before = kept().as_mut().and_then(|kept| kept.dispatch.take());
-        let is_ours = |it: &Dispatch| it.client.is(&self.client) && it.key == self.key;
-        if let Some(dispatch) = before.filter(is_ours) {
-            return Ok(dispatch);
-        }
-        let (bell, rope) = Bell::hang().map_err(|_| OffThreadError::NoThread)?;
-        let ceiling = self.settings.report_concurrency;
-        Ok(Dispatch {
-            courier: Courier::start(&self.client, &self.key, ceiling, move || rope.ring()),
-            bell,
-            client: self.client.clone(),
-            key: self.key.clone(),
-        })
-    }
-}
-
-impl List {
-    fn beginning_with(pages: Pages) -> Result<Self, ExtensionError> {
-        Ok(List {
-            source_id: pages.source_id.clone(),
-            next: Some(fetch_next(pages)?),
+    /// Asks something else, off the main thread, and gives up after the time that two calls may take: some of what can be asked is
+    /// a list of many pages.
+    pub fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Client, &ApiKey) -> T + Send + 'static,
+    ) -> Result<T, ExtensionError> {
+        let this = self.clone();
+        let deadline = Instant::now() + 2 * self.settings.request_timeout;
+        let answer = off_thread::run_until(Some(deadline), move |_| work(&this.client, &this.key));
+        answer.map_err(|error| match error {
+            OffThreadError::TooLong => ExtensionError::AnswersTooSlow,
+            other => other.into(),
         })
     }
 
-    /// Our source's id.
-    pub fn source_id(&self) -> &str {
-        &self.source_id
+    /// What a server sent, as a value that can be shown: without the key, should it have come back, and without what jsonb can't
+    /// hold; `None` when it is nested too deeply.
+    pub fn shown(&self, answer: &Json) -> Option<Value> {
+        let mut value = serde_json::from_str(answer.text()).ok()?;
+        rewrite(&mut value, &|text| self.text_shown(text));
+        Some(value)
     }
 
-    /// The next page; `None` after the last one.
-    pub fn next_page(&mut self) -> Result<Option<Vec<Listed>>, ExtensionError> {
-        let Some(next) = self.next.take() else {
-            return Ok(None);
-        };
-        let (pages, page) = next.wait()?;
-        if let Some(Ok(_)) = page {
-            self.next = Some(fetch_next(pages)?);
-        }
-        page.transpose().map_err(ExtensionError::ControlPlane)
-    }
-}
-
-fn fetch_next(mut pages: Pages) -> Result<Running<Fetching>, OffThreadError> {
-    off_thread::start(move |_| {
-        let page = pages.next();
-        (pages, page)
-    })
-}
-
-impl Dispatch {
-    /// Hands reports over to be sent; returns the first one's number, which the others follow.
-    pub fn hand_over(&mut self, reports: Vec<Report>) -> usize {
-        self.courier.hand_over(reports).start
+    /// As [`ControlPlane::shown`], for a text.
+    pub fn text_shown(&self, text: &str) -> String {
+        self.key.struck_out_of(text).replace('\0', "\u{fffd}")
     }
 
-    /// How many have been handed over of which nothing is known yet.
-    pub fn outstanding(&self) -> usize {
-        self.courier.outstanding()
-    }
-
-    /// Why nothing is sent any more.
-    pub fn ending(&self) -> Option<Ending> {
-        self.courier.ending()
-    }
-
-    /// What became of one more report, and its number; `None` where nothing more is known for now.
-    pub fn next(&mut self) -> Option<(usize, Fate)> {
-        self.courier.next(Duration::ZERO)
-    }
-
-    /// Waits until it is time to look again. A cancel or a shutdown ends the wait.
-    pub fn wait(&mut self) {
-        self.bell.wait(LOOK_UP);
-    }
-
-    /// Keeps it for the next time.
-    pub fn keep(mut self) {
-        self.courier.begin_anew();
-        if let Some(kept) = kept().as_mut() {
-            kept.dispatch = Some(self);
-        }
+    /// The source that we are.
+    pub fn our_source(&self) -> Result<OurSource, ExtensionError> {
+        let ours = self.settings.our_source("postgres");
+        ours.ok_or(ExtensionError::SourceNotConfigured)
     }
 }
 
 fn api_key(settings: &ControlPlaneSettings) -> Result<ApiKey, ExtensionError> {
     if let Some(path) = &settings.api_key_file {
-        // SAFETY: has no precondition.
-        let server = unsafe { libc::geteuid() };
-        return ApiKey::read_file(Path::new(path), server).map_err(ExtensionError::ApiKey);
+        return ApiKey::read_file(Path::new(path), process::own_uid())
+            .map_err(ExtensionError::ApiKey);
     }
     let text = env::var(KEY_VARIABLE).map_err(|_| ExtensionError::ApiKeyMissing)?;
     ApiKey::parse(&text).map_err(ExtensionError::ApiKey)

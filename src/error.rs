@@ -41,6 +41,14 @@ pub enum ExtensionError {
     /// The source's name can't be turned into an id.
     #[error("{0}")]
     Source(SourceError),
+    /// Each call was answered in time, and all of them took too long.
+    #[error("CONTROL_PLANE_TIMEOUT: the answers took too long in all")]
+    AnswersTooSlow,
+    /// An answer of the control plane's that can't be shown as jsonb.
+    #[error(
+        "CONTROL_PLANE_UNEXPECTED_ANSWER: the answer is nested too deeply, or not Unicode text"
+    )]
+    AnswerTooDeep,
     /// The role of `synapsor.apply_role` does not exist.
     #[error("APPLY_ROLE_MISSING: role \"{role}\" does not exist")]
     ApplyRoleMissing {
@@ -164,6 +172,8 @@ impl ExtensionError {
             ExtensionError::ApiKey(_) | ExtensionError::ApiKeyMissing => {
                 S::ERRCODE_CONFIG_FILE_ERROR
             }
+            ExtensionError::AnswersTooSlow => S::ERRCODE_CONNECTION_FAILURE,
+            ExtensionError::AnswerTooDeep => S::ERRCODE_PROTOCOL_VIOLATION,
             ExtensionError::SourceNotConfigured => S::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             ExtensionError::Source(_) | ExtensionError::ApplyRoleMissing { .. } => {
                 S::ERRCODE_UNDEFINED_OBJECT
@@ -228,6 +238,12 @@ impl ExtensionError {
             }
             ExtensionError::SourceNotConfigured => {
                 "ALTER DATABASE … SET synapsor.source_id = 'src_…', so that only this database's proposals are applied here."
+            }
+            ExtensionError::AnswersTooSlow => {
+                "Check the network; synapsor.request_timeout sets the limit, which is twice as long."
+            }
+            ExtensionError::AnswerTooDeep => {
+                "Check that synapsor.base_url points to the control plane, not to a website or proxy."
             }
             ExtensionError::Source(_) => {
                 "Check synapsor.source_name and synapsor.project_id against the sources of the project."

@@ -1,8 +1,12 @@
 //! `synapsor_writeback`: approved proposals, applied inside Postgres and reported truthfully.
 //!
 //! ```text
-//! functions, procedure   the SQL surface
+//! functions, procedure   the SQL surface: what is done
+//! inquiries              the SQL surface: what is asked
+//! doctor                 what is wrong, and what repairs it
+//! preview, explain       what would become of a proposal, and what has; what codes mean (meaning)
 //! intervention           what a person does about one proposal
+//! sources                the control plane's view of the sources
 //! poll                   one poll: deliver, fetch, apply, record
 //! control_plane          fetching and reporting, off the main thread
 //! batches, batch         a backlog in batches; listed proposals against the ledger
@@ -23,15 +27,21 @@ mod batches;
 mod bench;
 mod control_plane;
 mod delivery;
+mod doctor;
 mod error;
+mod explain;
 mod functions;
+mod inquiries;
 mod intervention;
 mod ledger;
 mod log;
+mod meaning;
 mod pg;
 mod poll;
+mod preview;
 mod procedure;
 mod settings;
+mod sources;
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
 mod worker;

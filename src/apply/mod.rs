@@ -5,6 +5,7 @@ mod aftermath;
 mod cascade;
 mod environment;
 pub mod failure;
+pub mod look;
 mod prepared;
 pub mod role;
 mod statement;
@@ -102,7 +103,7 @@ impl Applying<'_> {
             settings,
             role,
             dry_run,
-            ..
+            watch,
         } = *self.applier;
         // Which column's value is being read, for the errors of input functions, which do not name it.
         let column_at_work = Cell::new(None);
@@ -112,7 +113,11 @@ impl Applying<'_> {
             triggers::fire_deferred();
             let _role = role.assume();
             let limit = TimeLimit::start(settings.statement_timeout);
+            watch.before(statement);
             let result = statement::execute(statement, settings, &column_at_work);
+            if result.is_ok() {
+                watch.after(statement);
+            }
             limit.finish();
             match result {
                 Ok(guard_advanced) if !dry_run => Ending::Keep(Ok(guard_advanced)),

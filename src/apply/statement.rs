@@ -120,7 +120,7 @@ fn require_row_in_place(
 }
 
 /// True when a query whose parameters are compared with columns of the target finds a row.
-fn is_there(
+pub(super) fn is_there(
     spi: &Connection,
     target: &Target,
     sql: &str,

@@ -1,6 +1,8 @@
 //! Watching over proposals whose own code (a trigger's, a default's) ends more than their statement: the commit of the
 //! transaction that they are in, or the process that applies them. Such a one must not keep the others from their turn.
 
+use synapsor_core::builder::Statement;
+
 use super::Failure;
 
 /// Is told which proposal is tried, and may object.
@@ -11,6 +13,10 @@ pub trait Watch {
     fn interrupted(&self);
     /// Why it is not tried this time; to be written down as a failure that may pass.
     fn objection(&self, key: &str) -> Option<Failure>;
+    /// Its statement is about to run: as the apply role, within what is undone should it fail.
+    fn before(&self, _: &Statement<'_>) {}
+    /// Its statement has run, and done what it should.
+    fn after(&self, _: &Statement<'_>) {}
 }
 
 /// Watches nothing.

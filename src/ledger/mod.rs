@@ -23,7 +23,8 @@ use crate::pg::guc_scope::GucScope;
 use crate::pg::identity::{self, ActingAs};
 use crate::pg::relation;
 use crate::pg::transactions::FreshSnapshot;
-use statements::{Planned, Statements};
+pub use statements::Planned;
+use statements::Statements;
 
 thread_local! {
     /// Where this session found it last. As long as there is a table with that oid, it is the ledger.
@@ -144,7 +145,7 @@ impl Ledger {
 
     /// Runs a fixed statement as the owner. It sees everything that was committed before this call, unless the transaction's
     /// isolation level forbids it; reading (`select`) assigns no transaction id.
-    fn as_owner<T>(
+    pub(crate) fn as_owner<T>(
         &self,
         work: impl FnOnce(&mut Statements<'_, '_>) -> Result<T, ExtensionError>,
     ) -> Result<T, ExtensionError> {
@@ -152,7 +153,7 @@ impl Ledger {
     }
 
     /// The same for statements that are planned in a certain way.
-    fn as_owner_planned<T>(
+    pub(crate) fn as_owner_planned<T>(
         &self,
         planned: Planned,
         work: impl FnOnce(&mut Statements<'_, '_>) -> Result<T, ExtensionError>,

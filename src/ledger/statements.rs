@@ -59,6 +59,15 @@ impl<'conn> Statements<'_, 'conn> {
         self.0.select(&*plan, limit, arguments)
     }
 
+    /// Reads what is seldom asked: nothing of it is kept.
+    pub fn ask(
+        &self,
+        sql: &str,
+        arguments: &[DatumWithOid<'_>],
+    ) -> SpiResult<SpiTupleTable<'conn>> {
+        self.0.select(sql, None, arguments)
+    }
+
     /// Reads, locks or writes.
     pub fn update(
         &mut self,

@@ -22,6 +22,7 @@ pub mod process;
 pub mod recovery;
 pub mod relation;
 pub mod reload;
+pub mod returned;
 pub mod row_counts;
 pub mod search_path;
 pub mod shared;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::latch;
 
@@ -37,6 +37,9 @@ pub enum OffThreadError {
     /// The work panicked: a bug of ours.
     #[error("the helper thread panicked")]
     Panicked,
+    /// It took longer than it may.
+    #[error("the control plane's answers took too long")]
+    TooLong,
 }
 
 /// Runs `work` on a helper thread and waits for its result. A cancel or a shutdown ends the wait at once; the
@@ -44,7 +47,15 @@ pub enum OffThreadError {
 pub fn run<T: Send + 'static>(
     work: impl FnOnce(&Abandoned) -> T + Send + 'static,
 ) -> Result<T, OffThreadError> {
-    start(work)?.wait()
+    run_until(None, work)
+}
+
+/// As [`run`], and waits no longer than until the deadline.
+pub fn run_until<T: Send + 'static>(
+    deadline: Option<Instant>,
+    work: impl FnOnce(&Abandoned) -> T + Send + 'static,
+) -> Result<T, OffThreadError> {
+    start(work)?.wait_until(deadline)
 }
 
 /// Starts `work` on a helper thread, to be waited for later. Dropped, it is abandoned.
@@ -78,7 +89,11 @@ pub struct Running<T> {
 impl<T> Running<T> {
     /// Waits for the result, as [`run`] does.
     pub fn wait(self) -> Result<T, OffThreadError> {
-        wait(&self.done, &self.result)
+        self.wait_until(None)
+    }
+
+    fn wait_until(self, deadline: Option<Instant>) -> Result<T, OffThreadError> {
+        wait(&self.done, &self.result, deadline)
     }
 }
 
@@ -91,11 +106,18 @@ impl Drop for AbandonOnDrop {
     }
 }
 
-fn wait<T>(done: &PipeReader, receiver: &Receiver<thread::Result<T>>) -> Result<T, OffThreadError> {
+fn wait<T>(
+    done: &PipeReader,
+    receiver: &Receiver<thread::Result<T>>,
+    deadline: Option<Instant>,
+) -> Result<T, OffThreadError> {
     loop {
         // The thread closes its end of the pipe after it has sent: the pipe wakes us, the channel has the result.
         if let Ok(result) = receiver.try_recv() {
             return result.map_err(|_| OffThreadError::Panicked);
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(OffThreadError::TooLong);
         }
         latch::wait_for_this_or(done.as_raw_fd(), LOOK_UP);
     }

@@ -1,5 +1,9 @@
 //! Other processes of the server: whether they are there, waking them, ending them.
 
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
 use pgrx::pg_sys;
 
 /// A process of the server that was there when it was looked for.
@@ -49,4 +53,22 @@ impl Process {
 pub fn own_pid() -> i32 {
     // SAFETY: a plain read.
     unsafe { pg_sys::MyProcPid }
+}
+
+/// The user that the server runs as.
+pub fn own_uid() -> u32 {
+    // SAFETY: has no precondition.
+    unsafe { libc::geteuid() }
+}
+
+/// Where the server keeps its data.
+pub fn data_directory() -> PathBuf {
+    // SAFETY: set once before any backend starts; null or a C string.
+    unsafe {
+        let path = pg_sys::DataDir;
+        if path.is_null() {
+            return PathBuf::new();
+        }
+        OsStr::from_bytes(CStr::from_ptr(path).to_bytes()).into()
+    }
 }

@@ -67,6 +67,14 @@ mod tests {
             "synapsor_report_once()",
             "synapsor_poll()",
             "synapsor_build(json, text)",
+            "synapsor_doctor()",
+            "synapsor_preview(json)",
+            "synapsor_explain(text)",
+            "synapsor_sources()",
+            "synapsor_source_show(text)",
+            "synapsor_source_test(text)",
+            "synapsor_source_inspect(text, text[])",
+            "synapsor_source_doctor(text, text[])",
             "synapsor_grants(regclass, text[], text[], text, text, text[], name)",
         ] {
             assert_eq!(

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use postgres::Client;
+use simulated_control_plane::Source;
 use synapsor_testbed::{Cluster, ClusterOptions};
 
 use crate::stage::Stage;
@@ -24,6 +25,7 @@ fn cluster() -> Cluster {
 /// A stage whose database belongs to somebody who is no superuser.
 fn stage(cluster: &Cluster) -> Stage {
     let stage = Stage::on(cluster);
+    stage.simulator.add_source(Source::new("src_1", "shop"));
     stage.database.execute(&format!(
         "CREATE ROLE stranger LOGIN;
          CREATE ROLE watcher LOGIN IN ROLE pg_monitor;

@@ -17,7 +17,7 @@ const A_WHILE: Duration = Duration::from_secs(2);
 
 /// A database of the shared cluster that is worth a copy: the first ticket's proposal is applied and reported, the second
 /// one's applied, and the report owed.
-fn original() -> Stage {
+pub fn original() -> Stage {
     let stage = Stage::new();
     stage.database.set("synapsor.poll_interval", "100ms");
     stage.approve_closing(1..=1);
@@ -33,7 +33,7 @@ fn original() -> Stage {
 }
 
 /// A cluster that is no copy of the one with the original, and where the roles are there.
-fn elsewhere(options: ClusterOptions) -> Cluster {
+pub fn elsewhere(options: ClusterOptions) -> Cluster {
     let cluster = Cluster::start(options.with_its_own_identity());
     cluster.database("postgres").execute(&format!(
         "CREATE ROLE {WRITER} LOGIN; CREATE ROLE {OPERATOR} LOGIN; GRANT {WRITER} TO {OPERATOR}"
@@ -43,7 +43,7 @@ fn elsewhere(options: ClusterOptions) -> Cluster {
 
 /// Makes for a copy the settings that neither a dump nor a clone takes along. Its control plane lists the proposals that
 /// the original's does, and a third one.
-fn set_up_again(cluster: &Cluster, database: Database) -> Stage {
+pub fn set_up_again(cluster: &Cluster, database: Database) -> Stage {
     let options = Options::default();
     let key = cluster.key_file(&format!("key_{}", database.name()), &options.api_key);
     let simulator = Simulator::start(options).unwrap();
@@ -67,7 +67,7 @@ fn run(command: &mut Command) {
 }
 
 /// `pg_dump` into a file.
-fn dump(cluster: &Cluster, database: &Database, format: &str) -> PathBuf {
+pub fn dump(cluster: &Cluster, database: &Database, format: &str) -> PathBuf {
     let file = format!("{}.{format}", database.name());
     let file = cluster.socket_directory().join(file);
     let mut dump = cluster.program("pg_dump");
@@ -77,7 +77,7 @@ fn dump(cluster: &Cluster, database: &Database, format: &str) -> PathBuf {
 }
 
 /// Restores a dump of the format `plain`.
-fn restore(cluster: &Cluster, file: &PathBuf, database: &Database) {
+pub fn restore(cluster: &Cluster, file: &PathBuf, database: &Database) {
     let mut psql = cluster.program("psql");
     psql.args(["--quiet", "--set", "ON_ERROR_STOP=1", "--dbname"]);
     run(psql.arg(database.name()).arg("--file").arg(file));

@@ -1,11 +1,12 @@
-//! SECURITY.md: what it refers to is there, and the queries of its checklist find what they are for.
+//! SECURITY.md: what it refers to is there, and the doctor finds what its checklist is about.
 
 use std::fs;
 use std::path::Path;
 
-use synapsor_testbed::{Cluster, ClusterOptions, Database};
+use synapsor_testbed::{Cluster, ClusterOptions};
 
-use crate::stage::{Stage, statuses};
+use crate::doctor::{Row, Ward};
+use crate::stage::statuses;
 
 /// The document.
 const DOCUMENT: &str = include_str!("../../SECURITY.md");
@@ -55,54 +56,88 @@ fn every_test_that_the_threats_name_exists() {
     assert!(count > 40, "{count} tests are named");
 }
 
-/// The queries of the checklist, in its order.
+/// The examinations of the doctor that the checklist names.
 fn checklist() -> Vec<&'static str> {
-    let blocks = section("## Hardening checklist").split("```sql\n").skip(1);
-    blocks
-        .map(|block| block.split("```").next().unwrap())
-        .collect()
+    let words = section("## Hardening checklist").split('(').skip(1);
+    let mut names: Vec<_> = words
+        .filter_map(|rest| rest.strip_prefix('`')?.split('`').next())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
-/// What makes each query of the checklist return a line.
-const NEGLIGENCE: [&str; 8] = [
-    "ALTER ROLE writer CREATEROLE",
-    "GRANT pg_write_all_data TO writer",
-    "GRANT UPDATE ON tickets TO writer",
-    "GRANT CREATE ON SCHEMA public TO PUBLIC",
-    "GRANT SELECT ON synapsor.ledger TO ops",
-    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synapsor.allow_cascade = on', current_database()); END $$",
-    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synapsor.api_key_file = %L',
-                                current_database(), current_setting('data_directory') || '/key'); END $$",
-    "ALTER ROLE writer PASSWORD 'secret'",
+/// A mistake for each point of the checklist, and the examination that finds it.
+const NEGLIGENCE: [(&str, &str); 13] = [
+    ("role", "ALTER ROLE writer SUPERUSER"),
+    ("role", "ALTER ROLE writer BYPASSRLS"),
+    ("role rights", "ALTER ROLE writer CREATEROLE"),
+    ("role rights", "CREATE ROLE rich; GRANT rich TO writer"),
+    (
+        "role rights",
+        "CREATE TABLE own (a int); ALTER TABLE own OWNER TO writer",
+    ),
+    ("role rights", "GRANT TRUNCATE ON tickets TO writer"),
+    ("role rights", "ALTER ROLE writer PASSWORD 'secret'"),
+    ("schema", "GRANT CREATE ON SCHEMA public TO PUBLIC"),
+    ("ledger", "GRANT SELECT ON synapsor.ledger TO ops"),
+    (
+        "ledger",
+        "GRANT SELECT (error_detail) ON synapsor.ledger TO PUBLIC",
+    ),
+    (
+        "guards",
+        "ALTER DATABASE DATABASE SET synapsor.allow_cascade = on",
+    ),
+    (
+        "guards",
+        "ALTER DATABASE DATABASE SET synapsor.require_tenant_guard = off",
+    ),
+    (
+        "guards",
+        "ALTER DATABASE DATABASE SET synapsor.allow_insecure_http = on",
+    ),
 ];
 
-/// The lines that each query returns, put together.
-fn findings(database: &Database) -> Vec<String> {
-    let all = checklist();
-    let look = |query: &&str| database.rows(query).join(", ");
-    all.iter().map(look).collect()
+/// What these examinations have to say, in good or in bad.
+fn findings(ward: &Ward, names: &[&str]) -> Vec<Row> {
+    let mut rows = ward.examine();
+    rows.retain(|row| names.contains(&row.check.as_str()));
+    rows.retain(|row| row.ok == Some(false) || !row.hint.is_empty());
+    rows
 }
 
 #[test]
-fn the_checklist_finds_what_it_is_for_and_nothing_where_all_is_well() {
-    let cluster = Cluster::start(
-        ClusterOptions::default().setting("session_preload_libraries", "synapsor_writeback"),
-    );
-    let stage = Stage::on(&cluster);
-    stage
-        .database
-        .execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC; REVOKE ALL ON tickets FROM writer");
-    stage.database.set("synapsor.require_tenant_guard", "on");
-    stage.database.set("synapsor.require_conflict_guard", "on");
+fn each_point_of_the_checklist_is_found_and_put_right_by_the_doctor() {
+    let cluster = Cluster::start(ClusterOptions::default());
+    let ward = Ward::on(&cluster);
+    let database = &ward.0.database;
+    database.execute("REVOKE ALL ON tickets FROM writer");
+    database.set("synapsor.require_tenant_guard", "on");
+    database.set("synapsor.require_conflict_guard", "on");
     let grants = "SELECT synapsor_grants('tickets', '{status}', '{update,insert,delete}', 'tenant_id', 'version')";
-    for grant in stage.database.rows(grants) {
-        stage.database.execute(&grant);
+    for grant in database.rows(grants) {
+        database.execute(&grant);
     }
-    assert_eq!(findings(&stage.database), [""; NEGLIGENCE.len()]);
-    stage.approve_closing(1..=1);
-    assert_eq!(statuses(&stage.poll()), ["applied"]);
-    for (n, negligence) in NEGLIGENCE.iter().enumerate() {
-        stage.database.execute(negligence);
-        assert_ne!(findings(&stage.database)[n], "", "{negligence}");
+    let names = checklist();
+    assert!(names.len() > 6, "{names:?}");
+    let existing = ward.examine();
+    for name in &names {
+        assert!(existing.iter().any(|row| row.check == *name), "{name}");
     }
+    assert_eq!(findings(&ward, &names), Vec::<Row>::new());
+    for (check, negligence) in NEGLIGENCE {
+        database.execute(&negligence.replace(
+            "DATABASE DATABASE",
+            &format!("DATABASE {}", database.name()),
+        ));
+        let found = findings(&ward, &names);
+        assert!(!found.is_empty(), "{negligence}");
+        for row in found {
+            assert_eq!(row.check, check, "{negligence}: {row:?}");
+            ward.run(&row.hint);
+        }
+        assert_eq!(findings(&ward, &names), Vec::<Row>::new(), "{negligence}");
+    }
+    assert_eq!(statuses(&ward.0.poll()), ["applied"]);
 }

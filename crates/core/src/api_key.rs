@@ -42,6 +42,11 @@ impl ApiKey {
         ApiKey::parse(str::from_utf8(&bytes).map_err(|_| ApiKeyError::Malformed)?)
     }
 
+    /// A text without the key: a server may send back what it was sent.
+    pub fn struck_out_of(&self, text: &str) -> String {
+        text.replace(&self.0, "[redacted]")
+    }
+
     /// The key itself, for the header that carries it and for striking it out of texts.
     pub(crate) fn expose(&self) -> &str {
         &self.0

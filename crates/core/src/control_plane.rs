@@ -4,6 +4,7 @@
 //! ```text
 //! proposals, sources   what can be asked, in the contract's words
 //! approved             a poll's beginning: our source, its approved proposals
+//! checkup              a doctor's look: the same two questions, and what can be told from their answers
 //! listing              many calls: all pages of a list
 //! courier, delivery    many reports at once; window: how many
 //! settings             the operator's settings for all this
@@ -20,6 +21,7 @@
 mod approved;
 mod base_url;
 mod body;
+mod checkup;
 mod client;
 mod courier;
 mod delivery;
@@ -42,6 +44,7 @@ mod window;
 
 pub use approved::{Fetched, OurSource, Pages};
 pub use base_url::{BaseUrl, BaseUrlError};
+pub use checkup::Checkup;
 pub use client::{Answer, Call, Client, ClientError, Config};
 pub use courier::{Courier, Fate};
 pub use delivery::{Delivery, deliver};

@@ -30,3 +30,4 @@ pub mod results;
 pub mod retry;
 pub mod rounds;
 pub mod schedule;
+pub mod texts;

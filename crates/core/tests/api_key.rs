@@ -203,3 +203,10 @@ fn neither_the_key_nor_its_errors_show_it() {
         );
     }
 }
+
+#[test]
+fn the_key_is_struck_out_of_a_text_wherever_it_stands() {
+    let key = ApiKey::parse("k3y").unwrap();
+    let text = key.struck_out_of("k3y, and Bearer k3yk3y.");
+    assert_eq!(text, "[redacted], and Bearer [redacted][redacted].");
+}

@@ -7,6 +7,7 @@ mod places;
 use simulated_control_plane::{Endpoint, Fault, Options, Rule, Simulator};
 use synapsor_testbed::{Cluster, ClusterOptions, wait_for};
 
+use crate::doctor;
 use crate::stage::{PATIENCE, Stage};
 use doings::{DOINGS, FURNITURE, approve_all};
 use places::Places;
@@ -78,6 +79,18 @@ fn live(stage: &Stage, places: &mut Places<'_>) {
     }
     assert_eq!(results.len(), DOINGS.len());
     places.add("the results of a poll", answer.to_string());
+    let stories = stage
+        .database
+        .rows("SELECT synapsor_explain(key) FROM synapsor.ledger");
+    places.add("what is told of each proposal", stories.join("\n"));
+    approve_all(stage, "doctor");
+    let told = doctor::ask(&mut stage.operator().0);
+    assert!(
+        told.iter()
+            .any(|row| row.check == "keys" && row.ok == Some(false)),
+        "{told:?}"
+    );
+    places.add("what the doctor says", format!("{told:?}"));
     holder.batch_execute("ROLLBACK").unwrap();
     fail_with_the_control_plane(stage, places);
 }
@@ -95,6 +108,14 @@ fn fail_with_the_control_plane(stage: &Stage, places: &mut Places<'_>) {
             .inject(Rule::on(Endpoint::List, fault.clone()));
         let told = stage.operator().try_poll().unwrap_err();
         places.add("what a client is told", format!("{told:?}"));
+        let told = doctor::ask(&mut stage.operator().0);
+        places.add("what the doctor says", format!("{told:?}"));
+        stage.simulator.withdraw(rule);
+        let rule = stage.simulator.inject(Rule::on_sources(fault.clone()));
+        for call in ["synapsor_sources()", "synapsor_source_show()"] {
+            let told = stage.operator().0.simple_query(&format!("SELECT {call}"));
+            places.add("what a client is told of sources", format!("{told:?}"));
+        }
         stage.simulator.withdraw(rule);
         let rule = stage.simulator.inject(Rule::on(Endpoint::Report, fault));
         stage.database.execute("UPDATE synapsor.ledger SET report_state = 'pending', next_report_at = now() WHERE status = 'applied'");

@@ -1,7 +1,7 @@
 //! The client: how it is set up, and what one call and one good answer are.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, USER_AGENT};
@@ -152,6 +152,8 @@ pub struct Answer {
     pub status: u16,
     /// The server's id of the request, else the one that we sent.
     pub request_id: String,
+    /// The server's clock when it answered (`Date`), where it sent that.
+    pub date: Option<SystemTime>,
 }
 
 impl Answer {

@@ -91,18 +91,20 @@ pub(super) fn is_code(text: &str) -> bool {
 /// The wait that `Retry-After` asks for, in seconds or as a date. A date is held against the server's own clock
 /// (`Date`) where it sends that, so that ours may be wrong.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let date = |text: &str| httpdate::parse_http_date(text).ok();
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER));
     }
-    let until = date(text)?;
-    let now = headers
-        .get(DATE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(date);
-    let wait = until.duration_since(now.unwrap_or_else(SystemTime::now));
+    let until = httpdate::parse_http_date(text).ok()?;
+    let now = date(headers).unwrap_or_else(SystemTime::now);
+    let wait = until.duration_since(now);
     Some(wait.unwrap_or_default().min(LONGEST_RETRY_AFTER))
+}
+
+/// The server's own clock (`Date`), where it sends that.
+pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    httpdate::parse_http_date(text).ok()
 }
 
 /// A number of milliseconds, whole or not; nothing negative and nothing that is no number.

@@ -1,5 +1,7 @@
 //! The two calls that write-back lives on (contract section 3): the list of approved proposals, and the report.
 
+use std::time::SystemTime;
+
 use serde_json::value::RawValue;
 use synapsor_crash_points::{Defect, Point};
 
@@ -40,6 +42,8 @@ pub struct Page {
     pub items: Vec<Item>,
     /// Where the next page starts, when there is one.
     pub next_cursor: Option<String>,
+    /// The server's clock when it answered, where it said that.
+    pub date: Option<SystemTime>,
 }
 
 /// One element of the list.
@@ -183,6 +187,7 @@ impl Page {
         Some(Page {
             items: items.collect(),
             next_cursor: field("next_cursor").and_then(cursor),
+            date: answer.date,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What to make of what came back for a call: a good answer, or an error that can be shown. Touches no network.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::value::RawValue;
@@ -107,6 +107,7 @@ impl Judge {
             intact,
             status,
             request_id,
+            date: said.date,
         })
     }
 
@@ -156,6 +157,7 @@ struct Said {
     request_id: Option<String>,
     retryable: bool,
     retry_after: Option<Duration>,
+    date: Option<SystemTime>,
     body: ErrorBody,
 }
 
@@ -167,6 +169,7 @@ impl Said {
             request_id: text_of(headers, &REQUEST_ID),
             retryable: headers.get(RETRYABLE).is_some_and(is_true),
             retry_after: error_body::retry_after(headers),
+            date: error_body::date(headers),
             body: ErrorBody::default(),
         }
     }

@@ -5,6 +5,7 @@
 
 mod answers;
 mod calls;
+mod checkup;
 mod couriers;
 mod delivering;
 mod failures;

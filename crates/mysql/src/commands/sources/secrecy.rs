@@ -3,8 +3,8 @@
 use std::env;
 use std::path::Path;
 
-use serde_json::Value;
 use synapsor_core::control_plane::ControlPlaneSettings;
+pub use synapsor_core::texts::rewrite;
 
 use crate::settings::API_KEY;
 use crate::settings::secret::SecretText;
@@ -30,17 +30,5 @@ impl KeyHider {
             Some(key) => text.replace(key.expose(), STRUCK_OUT),
             None => text.to_owned(),
         }
-    }
-}
-
-/// Rewrites every string in a value.
-pub fn rewrite(value: &mut Value, new: &impl Fn(&str) -> String) {
-    match value {
-        Value::String(text) => *text = new(text),
-        Value::Array(elements) => elements
-            .iter_mut()
-            .for_each(|element| rewrite(element, new)),
-        Value::Object(members) => members.values_mut().for_each(|member| rewrite(member, new)),
-        _ => {}
     }
 }
