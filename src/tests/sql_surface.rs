@@ -67,6 +67,8 @@ mod tests {
             "synapsor_report_once()",
             "synapsor_poll()",
             "synapsor_build(json, text)",
+            "synapsor_retry(text)",
+            "synapsor_discard(text, text)",
             "synapsor_doctor()",
             "synapsor_preview(json)",
             "synapsor_explain(text)",
