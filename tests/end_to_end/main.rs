@@ -22,6 +22,7 @@ mod life_cycle;
 mod look_alikes;
 mod mistakes;
 mod monitoring;
+mod packages;
 mod pair;
 mod parameters;
 mod planted;

@@ -1,0 +1,304 @@
+//! What `make package` packs: the right files of the right owner, and a server that has them, and nothing else of ours, can
+//! `CREATE EXTENSION`. Here the package is made from the library that the tests installed.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use synapsor_testbed::major_version;
+use synapsor_testbed::nursery::{data_directory, empty_home};
+use synapsor_testbed::process::{as_server_user, run};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A directory of the installation that is tested, as pg_config names it.
+fn installed(what: &str) -> PathBuf {
+    let pg_config = env::var_os("SYNAPSOR_PG_CONFIG").unwrap();
+    run(Command::new(pg_config).arg(what)).into()
+}
+
+fn extensions() -> PathBuf {
+    installed("--sharedir").join("extension")
+}
+
+/// Makes the package in a directory of this name, and says where it is.
+fn package(name: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&target);
+    let mut script = Command::new(root().join("scripts/make-deb.sh"));
+    script.arg(major_version().to_string());
+    script
+        .arg(installed("--pkglibdir"))
+        .arg(extensions())
+        .arg(&target);
+    run(&mut script);
+    let files = fs::read_dir(&target)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut debs = files.filter(|path| path.extension() == Some(OsStr::new("deb")));
+    debs.next().unwrap()
+}
+
+fn dpkg_deb(what: &str, package: &Path) -> String {
+    run(Command::new("dpkg-deb").arg(what).arg(package))
+}
+
+/// The files of a project's directory, below a directory of the package.
+fn all_of(directory: &str, place: &str) -> Vec<String> {
+    let entries = fs::read_dir(root().join(directory)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.map(|name| format!("{place}/{name}")).collect()
+}
+
+#[test]
+fn the_package_has_what_a_server_needs_and_its_documents_owned_by_root_and_writable_by_nobody_else()
+{
+    let listed = dpkg_deb("--contents", &package("contents"));
+    let major = major_version();
+    let extension = format!("./usr/share/postgresql/{major}/extension");
+    let docs = format!("./usr/share/doc/postgresql-{major}-synapsor-writeback");
+    let mut expected = vec![
+        format!("./usr/lib/postgresql/{major}/lib/synapsor_writeback.so"),
+        format!("{extension}/synapsor_writeback.control"),
+        format!("{extension}/synapsor_writeback--{VERSION}.sql"),
+    ];
+    expected.extend(all_of("sql/upgrade", &extension));
+    expected.extend(
+        ["README.md", "SECURITY.md", "changelog.gz", "copyright"]
+            .map(|name| format!("{docs}/{name}")),
+    );
+    expected.extend(all_of("docs", &format!("{docs}/docs")));
+    expected.extend(all_of("monitoring", &format!("{docs}/monitoring")));
+    let mut found = BTreeSet::new();
+    for line in listed.lines() {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let (mode, owner, path) = (fields[0], fields[1], fields[5]);
+        assert_eq!(owner, "root/root", "{line}");
+        if path.ends_with('/') {
+            assert_eq!(mode, "drwxr-xr-x", "{line}");
+        } else {
+            assert_eq!(mode, "-rw-r--r--", "{line}");
+            found.insert(path.to_owned());
+        }
+    }
+    assert_eq!(found, expected.into_iter().collect());
+}
+
+#[test]
+fn the_package_says_what_it_is_and_what_it_needs() {
+    let package = package("fields");
+    let major = major_version();
+    let field = |name: &str| {
+        run(Command::new("dpkg-deb")
+            .arg("--field")
+            .arg(&package)
+            .arg(name))
+    };
+    assert_eq!(
+        field("Package"),
+        format!("postgresql-{major}-synapsor-writeback")
+    );
+    assert_eq!(field("Version"), format!("{VERSION}-1"));
+    let depends = field("Depends");
+    assert!(
+        depends.starts_with(&format!("postgresql-{major}, libc6 (>= 2.")),
+        "{depends}"
+    );
+}
+
+#[test]
+fn the_same_checkout_gives_the_same_package() {
+    assert!(fs::read(package("once")).unwrap() == fs::read(package("again")).unwrap());
+}
+
+/// A server's tree of its own, in the places that they have to each other, without anything of ours.
+struct PrivateServer {
+    home: PathBuf,
+    prefix: PathBuf,
+}
+
+impl PrivateServer {
+    fn new() -> Self {
+        let directories = ["--bindir", "--pkglibdir", "--libdir", "--sharedir"].map(installed);
+        let is_above = |prefix: &&Path| {
+            directories[..2]
+                .iter()
+                .chain(&directories[3..])
+                .all(|d| d.starts_with(prefix))
+        };
+        let prefix = directories[0]
+            .ancestors()
+            .find(is_above)
+            .unwrap()
+            .to_owned();
+        let server = PrivateServer {
+            home: empty_home(),
+            prefix,
+        };
+        // A distribution's libraries are where the loader finds them for the copy, too.
+        let own = directories
+            .iter()
+            .filter(|d| d.starts_with(&server.prefix) && !d.ends_with("usr/lib"));
+        for directory in own.collect::<BTreeSet<_>>() {
+            let place = server.place(directory);
+            run(as_server_user(Path::new("mkdir")).arg("-p").arg(&place));
+            run(as_server_user(Path::new("cp"))
+                .arg("-R")
+                .arg(directory.join("."))
+                .arg(&place));
+        }
+        for directory in [installed("--pkglibdir"), extensions()] {
+            for entry in fs::read_dir(server.place(&directory)).unwrap() {
+                let path = entry.unwrap().path();
+                if path
+                    .file_name()
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .starts_with("synapsor_writeback")
+                {
+                    fs::remove_file(path).unwrap();
+                }
+            }
+        }
+        server
+    }
+
+    /// Where a directory of the installation is here.
+    fn place(&self, directory: &Path) -> PathBuf {
+        self.home
+            .join("tree")
+            .join(directory.strip_prefix(&self.prefix).unwrap())
+    }
+
+    fn program(&self, name: &str) -> Command {
+        as_server_user(&self.place(&installed("--bindir")).join(name))
+    }
+
+    /// What a lone backend prints for a line of SQL.
+    fn ask(&self, sql: &str) -> String {
+        let mut backend = self.program("postgres");
+        backend
+            .arg("--single")
+            .arg("-D")
+            .arg(data_directory(&self.home))
+            .arg("postgres");
+        backend
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut backend = backend.spawn().unwrap();
+        let mut input = backend.stdin.take().unwrap();
+        writeln!(input, "{sql}").unwrap();
+        drop(input);
+        let output = backend.wait_with_output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Lays what the package unpacks to over the tree.
+    fn unpack(&self, package: &Path) {
+        let unpacked = package.with_extension("unpacked");
+        run(Command::new("dpkg-deb")
+            .arg("--extract")
+            .arg(package)
+            .arg(&unpacked));
+        let major = major_version();
+        for (from, to) in [
+            (
+                format!("usr/lib/postgresql/{major}/lib"),
+                installed("--pkglibdir"),
+            ),
+            (
+                format!("usr/share/postgresql/{major}/extension"),
+                extensions(),
+            ),
+        ] {
+            run(Command::new("cp")
+                .arg("-R")
+                .arg(unpacked.join(from).join("."))
+                .arg(self.place(&to)));
+        }
+    }
+}
+
+impl Drop for PrivateServer {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.home);
+    }
+}
+
+#[test]
+fn a_server_with_the_package_unpacked_over_it_can_create_the_extension_and_none_without() {
+    const CREATE: &str = "CREATE EXTENSION synapsor_writeback";
+    let server = PrivateServer::new();
+    let mut initdb = server.program("initdb");
+    initdb.arg("-D").arg(data_directory(&server.home));
+    run(initdb.args([
+        "--no-sync",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--username=postgres",
+    ]));
+    let without = server.ask(CREATE);
+    assert!(
+        without.contains("ERROR") && without.contains("synapsor_writeback.control"),
+        "{without}"
+    );
+    server.unpack(&package("unpacked"));
+    let with = server.ask(CREATE);
+    assert!(!with.contains("ERROR"), "{with}");
+    let version =
+        server.ask("SELECT extversion FROM pg_extension WHERE extname = 'synapsor_writeback'");
+    assert!(
+        version.contains(&format!("extversion = \"{VERSION}\"")),
+        "{version}"
+    );
+    let built = server.ask("SELECT (synapsor_build('{\"external_schema\": \"a\", \"external_table\": \"b\", \"operation\": \"insert\", \"changes\": {\"c\": 1}, \"allowed_columns\": [\"c\"]}')).sql");
+    assert!(built.contains("INSERT INTO"), "{built}");
+}
+
+#[test]
+fn the_metadata_for_pgxn_is_complete_and_of_this_version() {
+    let text = fs::read_to_string(root().join("META.json")).unwrap();
+    let meta: Value = serde_json::from_str(&text).unwrap();
+    for field in ["name", "abstract", "maintainer"] {
+        assert!(
+            meta[field].as_str().is_some_and(|text| !text.is_empty()),
+            "{field}"
+        );
+    }
+    assert_eq!(meta["meta-spec"]["version"], "1.0.0");
+    assert!(
+        meta["license"]
+            .as_object()
+            .is_some_and(|licenses| licenses.len() == 2)
+    );
+    let provided = &meta["provides"]["synapsor_writeback"];
+    for file in ["file", "docfile"] {
+        assert!(
+            root().join(provided[file].as_str().unwrap()).is_file(),
+            "{file}"
+        );
+    }
+    let control = fs::read_to_string(extensions().join("synapsor_writeback.control")).unwrap();
+    let default = control
+        .lines()
+        .find_map(|line| line.strip_prefix("default_version = "));
+    for version in [
+        meta["version"].as_str(),
+        provided["version"].as_str(),
+        default.map(|v| v.trim_matches('\'')),
+    ] {
+        assert_eq!(version, Some(VERSION));
+    }
+}
