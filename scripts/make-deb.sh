@@ -39,7 +39,7 @@ lay_out() {
     # What reads SQL entities out of it is done.
     strip --strip-unneeded "$tree/usr/lib/postgresql/$major/lib/synapsor_writeback.so"
     put "$tree/usr/share/postgresql/$major/extension" "$extensions/synapsor_writeback.control" \
-        "$extensions/synapsor_writeback--$version.sql"
+        "$extensions/synapsor_writeback--$version.sql" sql/synapsor_writeback--*--*.sql
     put "$docs" README.md SECURITY.md
     put "$docs/docs" docs/*
     put "$docs/monitoring" monitoring/*

@@ -71,7 +71,12 @@ fn the_package_has_what_a_server_needs_and_its_documents_owned_by_root_and_writa
         format!("{extension}/synapsor_writeback.control"),
         format!("{extension}/synapsor_writeback--{VERSION}.sql"),
     ];
-    expected.extend(all_of("sql/upgrade", &extension));
+    let updates = all_of("sql", &extension);
+    expected.extend(
+        updates
+            .into_iter()
+            .filter(|name| name.contains("/synapsor_writeback--")),
+    );
     expected.extend(
         ["README.md", "SECURITY.md", "changelog.gz", "copyright"]
             .map(|name| format!("{docs}/{name}")),
