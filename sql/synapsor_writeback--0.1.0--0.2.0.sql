@@ -1,9 +1,13 @@
 -- From 0.1.0 to 0.2.0: the view synapsor.activity, which synapsor_grant_usage() hands over, too. Whom it was called for before gets the
 -- view when it is called again.
 
+-- Put together, as the name of the extension's schema may have any characters; what Postgres would fill in for it in a script may not.
+DO $$
+BEGIN
+    EXECUTE pg_catalog.format($view$
 CREATE VIEW synapsor.activity (name, labels, value, help) AS
 WITH worker AS MATERIALIZED (
-    SELECT state, last_poll_at, next_attempt_at FROM @extschema@.synapsor_status()
+    SELECT state, last_poll_at, next_attempt_at FROM %I.synapsor_status()
 ), decided AS MATERIALIZED (
     SELECT status, CASE WHEN status OPERATOR(pg_catalog.=) 'failed' THEN coalesce(pg_catalog.split_part(error, ':', 1), '') END AS code,
            pg_catalog.count(*) AS count
@@ -37,7 +41,10 @@ FROM decided d WHERE d.code IS NOT NULL
 UNION ALL
 SELECT 'synapsor_writeback_ledger_bytes', pg_catalog.jsonb_build_object(),
        pg_catalog.pg_total_relation_size('synapsor.ledger'::pg_catalog.regclass)::pg_catalog.numeric,
-       'Size of the ledger on disk, with its indexes.';
+       'Size of the ledger on disk, with its indexes.'
+    $view$, pg_catalog.current_schema());
+END;
+$$;
 COMMENT ON VIEW synapsor.activity IS
     'For exporters, beside synapsor.metrics: what the worker does, what was decided within five minutes, the size of the ledger.';
 

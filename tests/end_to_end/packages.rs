@@ -8,6 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use synapsor_testbed::major_version;
@@ -29,6 +30,9 @@ fn installed(what: &str) -> PathBuf {
 fn extensions() -> PathBuf {
     installed("--sharedir").join("extension")
 }
+
+/// The package, made once.
+static PACKAGE: LazyLock<PathBuf> = LazyLock::new(|| package("once"));
 
 /// Makes the package in a directory of this name, and says where it is.
 fn package(name: &str) -> PathBuf {
@@ -62,7 +66,7 @@ fn all_of(directory: &str, place: &str) -> Vec<String> {
 #[test]
 fn the_package_has_what_a_server_needs_and_its_documents_owned_by_root_and_writable_by_nobody_else()
 {
-    let listed = dpkg_deb("--contents", &package("contents"));
+    let listed = dpkg_deb("--contents", &PACKAGE);
     let major = major_version();
     let extension = format!("./usr/share/postgresql/{major}/extension");
     let docs = format!("./usr/share/doc/postgresql-{major}-synapsor-writeback");
@@ -100,12 +104,12 @@ fn the_package_has_what_a_server_needs_and_its_documents_owned_by_root_and_writa
 
 #[test]
 fn the_package_says_what_it_is_and_what_it_needs() {
-    let package = package("fields");
+    let package = &*PACKAGE;
     let major = major_version();
     let field = |name: &str| {
         run(Command::new("dpkg-deb")
             .arg("--field")
-            .arg(&package)
+            .arg(package)
             .arg(name))
     };
     assert_eq!(
@@ -122,7 +126,7 @@ fn the_package_says_what_it_is_and_what_it_needs() {
 
 #[test]
 fn the_same_checkout_gives_the_same_package() {
-    assert!(fs::read(package("once")).unwrap() == fs::read(package("again")).unwrap());
+    assert!(fs::read(&*PACKAGE).unwrap() == fs::read(package("again")).unwrap());
 }
 
 /// A server's tree of its own, in the places that they have to each other, without anything of ours.
@@ -259,7 +263,7 @@ fn a_server_with_the_package_unpacked_over_it_can_create_the_extension_and_none_
         without.contains("ERROR") && without.contains("synapsor_writeback.control"),
         "{without}"
     );
-    server.unpack(&package("unpacked"));
+    server.unpack(&PACKAGE);
     let with = server.ask(CREATE);
     assert!(!with.contains("ERROR"), "{with}");
     let version =

@@ -150,6 +150,25 @@ fn an_updated_schema_is_a_fresh_one() {
 }
 
 #[test]
+fn an_extension_in_a_schema_of_any_name_can_be_updated() {
+    for version in older_versions() {
+        let stage = Stage::set_up(&SHARED, |database| {
+            database.execute(&format!(
+                r#"CREATE SCHEMA "My ""Own"" Schema";
+                   CREATE EXTENSION synapsor_writeback SCHEMA "My ""Own"" Schema" VERSION '{version}';
+                   DO $$ BEGIN
+                       EXECUTE format('ALTER DATABASE %I SET search_path = public, "My ""Own"" Schema"', current_database());
+                   END $$"#
+            ));
+        });
+        update(&stage.database);
+        let states =
+            "SELECT count(*) FROM synapsor.activity WHERE name = 'synapsor_writeback_worker_is'";
+        assert_eq!(stage.database.value::<i64>(states), 5);
+    }
+}
+
+#[test]
 fn the_new_library_works_with_an_old_schema() {
     for version in older_versions() {
         let stage = Stage::set_up(&SHARED, create(&version));

@@ -74,7 +74,7 @@ fn draw(svg: &mut String, panel: &Panel, bands: &[Band], minutes: f64, (x, y): (
             at(band.from),
             at(band.to) - at(band.from)
         );
-        let start = (at(band.from) + 2.0, y + HEIGHT - 4.0);
+        let start = (at(band.from) + 2.0, y + 11.0);
         text(
             svg,
             start,
@@ -100,7 +100,7 @@ fn draw(svg: &mut String, panel: &Panel, bands: &[Band], minutes: f64, (x, y): (
     for tick in ticks.into_iter().filter(|tick| *tick <= minutes) {
         text(
             svg,
-            (at(tick) - 8.0, y + HEIGHT + 15.0),
+            (at(tick) - 18.0, y + HEIGHT + 15.0),
             "#555555",
             &format!("{tick} min"),
         );
@@ -118,7 +118,7 @@ fn draw(svg: &mut String, panel: &Panel, bands: &[Band], minutes: f64, (x, y): (
             color,
             &format!("■ {}", series.name),
         );
-        legend += 22.0 + 6.2 * series.name.chars().count() as f64;
+        legend += 22.0 + 7.2 * series.name.chars().count() as f64;
     }
 }
 

@@ -25,12 +25,12 @@ const OUTAGES: [Band; 2] = [
     Band {
         from: 6.0,
         to: 8.0,
-        label: "503 to reports",
+        label: "reports: 503",
     },
     Band {
         from: 8.0,
         to: 11.0,
-        label: "503 to everything",
+        label: "all calls: 503",
     },
 ];
 
