@@ -129,6 +129,8 @@ fn the_same_checkout_gives_the_same_package() {
     assert!(fs::read(&*PACKAGE).unwrap() == fs::read(package("again")).unwrap());
 }
 
+const CREATE: &str = "CREATE EXTENSION synapsor_writeback";
+
 /// A server's tree of its own, in the places that they have to each other, without anything of ours.
 struct PrivateServer {
     home: PathBuf,
@@ -137,48 +139,26 @@ struct PrivateServer {
 
 impl PrivateServer {
     fn new() -> Self {
-        let directories = ["--bindir", "--pkglibdir", "--libdir", "--sharedir"].map(installed);
-        let is_above = |prefix: &&Path| {
-            directories[..2]
-                .iter()
-                .chain(&directories[3..])
-                .all(|d| d.starts_with(prefix))
-        };
-        let prefix = directories[0]
-            .ancestors()
-            .find(is_above)
-            .unwrap()
-            .to_owned();
+        let directories = ["--bindir", "--pkglibdir", "--sharedir"].map(installed);
+        let is_above = |prefix: &&Path| directories.iter().all(|d| d.starts_with(prefix));
+        let prefix = directories[0].ancestors().find(is_above).unwrap();
         let server = PrivateServer {
             home: empty_home(),
-            prefix,
+            prefix: prefix.to_owned(),
         };
-        // A distribution's libraries are where the loader finds them for the copy, too.
-        let own = directories
-            .iter()
-            .filter(|d| d.starts_with(&server.prefix) && !d.ends_with("usr/lib"));
-        for directory in own.collect::<BTreeSet<_>>() {
+        for directory in &directories {
             let place = server.place(directory);
             run(as_server_user(Path::new("mkdir")).arg("-p").arg(&place));
-            run(as_server_user(Path::new("cp"))
-                .arg("-R")
-                .arg(directory.join("."))
-                .arg(&place));
+            let mut copy = as_server_user(Path::new("cp"));
+            run(copy.arg("-R").arg(directory.join(".")).arg(&place));
         }
-        for directory in [installed("--pkglibdir"), extensions()] {
-            for entry in fs::read_dir(server.place(&directory)).unwrap() {
-                let path = entry.unwrap().path();
-                if path
-                    .file_name()
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .starts_with("synapsor_writeback")
-                {
-                    fs::remove_file(path).unwrap();
-                }
-            }
-        }
+        let mut remove = Command::new("find");
+        remove.arg(server.home.join("tree"));
+        run(remove.args(["-name", "synapsor_writeback*", "-delete"]));
+        let mut initdb = server.program("initdb");
+        initdb.args(["--no-sync", "--encoding=UTF8", "--locale=C"]);
+        initdb.arg("--username=postgres").arg("--pgdata");
+        run(initdb.arg(data_directory(&server.home)));
         server
     }
 
@@ -187,6 +167,17 @@ impl PrivateServer {
         self.home
             .join("tree")
             .join(directory.strip_prefix(&self.prefix).unwrap())
+    }
+
+    /// Unpacks the package; where the library is, and where the control file.
+    fn unpacked(&self) -> (PathBuf, PathBuf) {
+        let place = self.home.join("unpacked");
+        let mut extract = Command::new("dpkg-deb");
+        run(extract.arg("--extract").arg(&*PACKAGE).arg(&place));
+        let major = major_version();
+        let shared = format!("usr/share/postgresql/{major}/extension");
+        let libraries = format!("usr/lib/postgresql/{major}/lib");
+        (place.join(libraries), place.join(shared))
     }
 
     fn program(&self, name: &str) -> Command {
@@ -215,28 +206,27 @@ impl PrivateServer {
     }
 
     /// Lays what the package unpacks to over the tree.
-    fn unpack(&self, package: &Path) {
-        let unpacked = package.with_extension("unpacked");
-        run(Command::new("dpkg-deb")
-            .arg("--extract")
-            .arg(package)
-            .arg(&unpacked));
-        let major = major_version();
+    fn unpack(&self) {
+        let (libraries, shared) = self.unpacked();
         for (from, to) in [
-            (
-                format!("usr/lib/postgresql/{major}/lib"),
-                installed("--pkglibdir"),
-            ),
-            (
-                format!("usr/share/postgresql/{major}/extension"),
-                extensions(),
-            ),
+            (libraries, installed("--pkglibdir")),
+            (shared, extensions()),
         ] {
-            run(Command::new("cp")
-                .arg("-R")
-                .arg(unpacked.join(from).join("."))
-                .arg(self.place(&to)));
+            let mut copy = Command::new("cp");
+            run(copy.arg("-R").arg(from.join(".")).arg(self.place(&to)));
         }
+    }
+
+    fn assert_works(&self) {
+        let with = self.ask(CREATE);
+        assert!(!with.contains("ERROR"), "{with}");
+        let version =
+            self.ask("SELECT extversion FROM pg_extension WHERE extname = 'synapsor_writeback'");
+        let expected = format!("extversion = \"{VERSION}\"");
+        assert!(version.contains(&expected), "{version}");
+        // The library's code, not just its name.
+        let built = self.ask("SELECT synapsor_build('{}')");
+        assert!(built.contains("WRITEBACK_TABLE_REQUIRED"), "{built}");
     }
 }
 
@@ -248,32 +238,38 @@ impl Drop for PrivateServer {
 
 #[test]
 fn a_server_with_the_package_unpacked_over_it_can_create_the_extension_and_none_without() {
-    const CREATE: &str = "CREATE EXTENSION synapsor_writeback";
     let server = PrivateServer::new();
-    let mut initdb = server.program("initdb");
-    initdb.arg("-D").arg(data_directory(&server.home));
-    run(initdb.args([
-        "--no-sync",
-        "--encoding=UTF8",
-        "--locale=C",
-        "--username=postgres",
-    ]));
     let without = server.ask(CREATE);
-    assert!(
-        without.contains("ERROR") && without.contains("synapsor_writeback.control"),
-        "{without}"
+    assert!(without.contains("ERROR"), "{without}");
+    server.unpack();
+    server.assert_works();
+}
+
+/// From 18 on, a server can be told to look elsewhere, and its own directories stay as they are.
+#[test]
+fn a_server_that_looks_elsewhere_needs_nothing_in_its_own_directories() {
+    let server = PrivateServer::new();
+    if major_version() < 18 {
+        assert!(server.ask("SHOW extension_control_path").contains("ERROR"));
+        return;
+    }
+    let (libraries, shared) = server.unpacked();
+    let place = server.home.join("elsewhere");
+    run(Command::new("cp")
+        .arg("-R")
+        .arg(shared.parent().unwrap())
+        .arg(&place));
+    run(Command::new("cp")
+        .arg(libraries.join("synapsor_writeback.so"))
+        .arg(&place));
+    let settings = format!(
+        "extension_control_path = '$system:{0}'\ndynamic_library_path = '$libdir:{0}'\n",
+        place.display()
     );
-    server.unpack(&PACKAGE);
-    let with = server.ask(CREATE);
-    assert!(!with.contains("ERROR"), "{with}");
-    let version =
-        server.ask("SELECT extversion FROM pg_extension WHERE extname = 'synapsor_writeback'");
-    assert!(
-        version.contains(&format!("extversion = \"{VERSION}\"")),
-        "{version}"
-    );
-    let built = server.ask("SELECT (synapsor_build('{\"external_schema\": \"a\", \"external_table\": \"b\", \"operation\": \"insert\", \"changes\": {\"c\": 1}, \"allowed_columns\": [\"c\"]}')).sql");
-    assert!(built.contains("INSERT INTO"), "{built}");
+    let file = data_directory(&server.home).join("postgresql.conf");
+    let before = fs::read_to_string(&file).unwrap();
+    fs::write(file, before + &settings).unwrap();
+    server.assert_works();
 }
 
 #[test]
