@@ -35,7 +35,7 @@ for script in "$("$pg_config" --sharedir)"/extension/synapsor_writeback--*.sql; 
     mapfile -t scripts < <(scripts_of "$script")
     said=$(PYTHONPATH=$linter python3 -m pgspot --append "${scripts[@]}" 2>&1) || found=1
     # It also says what it could not read, and ends well then.
-    [ -z "$(grep -vE '^$|\.sql: ?$|Errors: 0 Warnings: 0 Unknown: 0' <<<"$said")" ] || found=1
+    ! grep -qvE '^$|\.sql: ?$|Errors: 0 Warnings: 0 Unknown: 0' <<<"$said" || found=1
     [ "$(grep -c 'Errors: 0 Warnings: 0 Unknown: 0' <<<"$said")" -ge "${#scripts[@]}" ] || found=1
     say "$(basename "$script"):" "$said"
 done
