@@ -7,7 +7,7 @@
 #   RUNS=10000000                inputs for each target of make fuzz, instead of a million
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-mysql test fuzz fuzz-parameters campaign bench lint build install setup clean-cache
+.PHONY: help demo demo-mysql picture test fuzz fuzz-parameters campaign bench lint build install package setup clean-cache
 
 help: ## list these commands
 	@echo 'make demo            is the place to start. All commands:'
@@ -21,6 +21,9 @@ demo: ## watch approved proposals change a private server (PostgreSQL 17, or PG=
 
 demo-mysql: ## the same with a private MariaDB and the companion program for MySQL
 	@scripts/demo-mysql.sh
+
+picture: ## draw docs/monitoring.svg from the metrics of a run of 16 minutes (PostgreSQL 17, or PG=...)
+	@scripts/picture.sh $(PG)
 
 test: ## format, lints, documentation, all tests (MariaDB, MySQL, PostgreSQL 15 and 17, or PG=...)
 	@scripts/test.sh $(PG)
@@ -45,6 +48,9 @@ build: ## build everything for development
 
 install: ## build for production and install into your server: make install PG_CONFIG=...
 	@scripts/install.sh
+
+package: ## build for production and pack for Debian and Ubuntu, in target/package (PostgreSQL 17, or PG=...)
+	@scripts/package.sh $(PG)
 
 setup: ## fetch tools and servers, and nothing else (MariaDB, MySQL, PostgreSQL 15 and 17, or PG=...)
 	@scripts/setup.sh $(or $(PG),$(if $(PG_CONFIG),,15 17)) mariadb mysql

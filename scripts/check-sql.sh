@@ -20,13 +20,23 @@ install_linter() {
     mv "$linter.part" "$linter"
 }
 
+# scripts_of SCRIPT: prints it, after the script of the version that it leads on from, if it is an update: what that has made may be
+# replaced.
+scripts_of() {
+    local name=${1##*/synapsor_writeback--}
+    [[ $name != *--* ]] || say "${1%/*}/synapsor_writeback--${name%%--*}.sql"
+    say "$1"
+}
+
 take_lock pgspot
 install_linter
 found=0
 for script in "$("$pg_config" --sharedir)"/extension/synapsor_writeback--*.sql; do
-    said=$(PYTHONPATH=$linter python3 -m pgspot "$script" 2>&1) || found=1
+    mapfile -t scripts < <(scripts_of "$script")
+    said=$(PYTHONPATH=$linter python3 -m pgspot --append "${scripts[@]}" 2>&1) || found=1
     # It also says what it could not read, and ends well then.
-    [ "$(grep -c . <<<"$said")" -eq 1 ] && grep -q 'Errors: 0 Warnings: 0 Unknown: 0' <<<"$said" || found=1
+    ! grep -qvE '^$|\.sql: ?$|Errors: 0 Warnings: 0 Unknown: 0' <<<"$said" || found=1
+    [ "$(grep -c 'Errors: 0 Warnings: 0 Unknown: 0' <<<"$said")" -ge "${#scripts[@]}" ] || found=1
     say "$(basename "$script"):" "$said"
 done
 exit "$found"

@@ -59,6 +59,12 @@ step "Tests of crash points and the campaign's checker" counted cargo test --bin
     -p synapsor-campaign -p synapsor-crash-points --features synapsor-crash-points/armed
 counted scripts/test-mysql.sh
 for major in "$@"; do
+    # pg_upgrade is tried from the one before, where that is older; else from a server to its like.
+    if [ "${older:-99}" -lt "$major" ]; then
+        SYNAPSOR_OLD_PG_CONFIG=$(pg_config_of "$older")
+        export SYNAPSOR_OLD_PG_CONFIG
+    fi
     counted scripts/test-server.sh "$major"
+    older=$major
 done
 all_done=yes

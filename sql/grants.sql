@@ -53,7 +53,7 @@ DECLARE
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA synapsor, %I TO %I', home, role);
     EXECUTE format('GRANT SELECT ON synapsor.pending_reports, synapsor.rejected_reports, synapsor.recent, '
-                   'synapsor.metrics TO %I', role);
+                   'synapsor.metrics, synapsor.activity TO %I', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %1$I.synapsor_poll_once(boolean), %1$I.synapsor_report_once(), '
                    '%1$I.synapsor_build(json, text), %1$I.synapsor_start_worker(), %1$I.synapsor_stop_worker(), '
                    '%1$I.synapsor_pause(), %1$I.synapsor_resume(), %1$I.synapsor_wake(), %1$I.synapsor_status(), '

@@ -53,6 +53,11 @@ pgrx::pg_module_magic!();
 
 pgrx::extension_sql_file!("../sql/ledger.sql", name = "ledger", bootstrap);
 pgrx::extension_sql_file!("../sql/target_grants.sql", name = "target_grants");
+pgrx::extension_sql_file!(
+    "../sql/activity.sql",
+    name = "activity",
+    requires = [functions::synapsor_status]
+);
 pgrx::extension_sql_file!("../sql/grants.sql", name = "grants", finalize);
 
 /// Called by Postgres when the library is loaded. Starts nothing: this may be the postmaster, which then starts the launcher.

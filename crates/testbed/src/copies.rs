@@ -1,6 +1,7 @@
 //! Clusters made from others: a streaming standby, and a copy of the files.
 
 use std::fs;
+use std::path::PathBuf;
 
 use crate::cluster::Cluster;
 use crate::nursery::{self, data_directory};
@@ -57,6 +58,13 @@ impl Cluster {
         // The server was killed, perhaps.
         let _ = fs::remove_file(data_directory(&home).join("postmaster.pid"));
         Cluster::at(home, self.environment().to_vec())
+    }
+
+    /// A cluster whose data directory somebody else has made, in a home of the nursery: `pg_upgrade`. [`Cluster::start_copy`] starts
+    /// a server there.
+    #[must_use]
+    pub fn adopt(home: PathBuf) -> Cluster {
+        Cluster::at(home, Vec::new())
     }
 
     /// Starts the server of a copy, at a port of its own.
