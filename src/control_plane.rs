@@ -114,7 +114,7 @@ impl ControlPlane {
             SourceError::ControlPlane(error) => ExtensionError::ControlPlane(error),
             other => ExtensionError::Source(other),
         })?;
-        List::beginning_with(pages)
+        Ok(List::beginning_with(pages))
     }
 
     /// Asks something else, off the main thread, and gives up after the time that two calls may take: some of what can be asked is

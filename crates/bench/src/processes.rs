@@ -39,9 +39,10 @@ impl Process {
         Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
     }
 
-    /// Bytes of memory that no other process shares.
+    /// Bytes of memory of its own. (`Private_*` of smaps counts pages of shared memory, too, that no other process has touched yet,
+    /// and takes long to read.)
     pub fn private_memory(&self) -> u64 {
-        self.kilobytes("smaps_rollup", |name| name.starts_with("Private_"))
+        self.kilobytes("status", |name| name == "RssAnon")
     }
 
     /// The most bytes that it ever had in memory, shared ones included.

@@ -37,6 +37,18 @@ pub struct Pages {
     rest: Listing,
 }
 
+impl Pages {
+    /// The first page, which is there already, unless it was taken before.
+    pub fn take_first(&mut self) -> Option<Vec<Listed>> {
+        self.first.take()
+    }
+
+    /// False when there is no page left to ask for.
+    pub fn has_more(&self) -> bool {
+        self.first.is_some() || !self.rest.is_finished()
+    }
+}
+
 impl Iterator for Pages {
     type Item = Result<Vec<Listed>, ControlPlaneError>;
 

@@ -85,6 +85,11 @@ impl Listing {
         self
     }
 
+    /// True after the last page.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
     fn page(&mut self) -> Result<Vec<Listed>, ControlPlaneError> {
         let page = self.client.list_approved(&self.key, &self.filter)?;
         let mut news = Vec::new();
