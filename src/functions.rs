@@ -59,15 +59,15 @@ fn synapsor_wake() -> Raised<bool> {
 }
 
 #[pg_extern]
-fn synapsor_retry(key: &str) -> Raised<&'static str> {
-    intervention::retry(key)
+fn synapsor_retry(key: Option<&str>) -> Raised<&'static str> {
+    intervention::retry(key.unwrap_or_default())
         .map(Intervention::as_text)
         .map_err(ExtensionError::into_report)
 }
 
 #[pg_extern]
-fn synapsor_discard(key: &str, reason: &str) -> Raised<&'static str> {
-    intervention::discard(key, reason)
+fn synapsor_discard(key: Option<&str>, reason: Option<&str>) -> Raised<&'static str> {
+    intervention::discard(key.unwrap_or_default(), reason.unwrap_or_default())
         .map(Intervention::as_text)
         .map_err(ExtensionError::into_report)
 }

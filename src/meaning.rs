@@ -89,6 +89,10 @@ fn of_code(code: &str) -> Meaning {
             "Somebody's own = operator comes before the one of the column's type.",
             "Take the operator's schema out of the search path, and have a new proposal approved.",
         ),
+        "WRITEBACK_DISCARDED" => meaning(
+            "Somebody had it not tried any more, with synapsor_discard().",
+            "If it is still wanted, have a new proposal approved.",
+        ),
         "WRITEBACK_WORKER_ENDED" => meaning(
             "The worker ended more than once while it was applied: a trigger may end it.",
             IT_PASSES,

@@ -24,6 +24,7 @@ mod deferred_work;
 mod environment;
 mod guards;
 mod holds;
+mod interventions;
 mod keys_and_names;
 mod ledger_rows;
 mod limits_and_cancels;

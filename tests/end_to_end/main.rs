@@ -18,6 +18,7 @@ mod hanging;
 mod hostile_code;
 mod hostile_lists;
 mod idling;
+mod intervening;
 mod life_cycle;
 mod look_alikes;
 mod mistakes;
