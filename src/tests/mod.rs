@@ -18,6 +18,7 @@ mod agenda;
 mod apply_role;
 mod batches;
 mod building;
+mod captures;
 mod cascades;
 mod constraints;
 mod deferred_work;
