@@ -7,6 +7,7 @@
 mod access;
 mod applying;
 mod background;
+mod capturing;
 mod client_options;
 mod concurrency;
 mod configuration;
