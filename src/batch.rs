@@ -13,7 +13,7 @@ use synapsor_core::refusal::Code;
 use synapsor_core::results;
 use synapsor_crash_points::{Defect, Point};
 
-use crate::apply::{Applier, Applying, Decision, Failure};
+use crate::apply::{Applier, Applying, Captured, Decision, Failure};
 use crate::error::ExtensionError;
 use crate::ledger::Ledger;
 use crate::log;
@@ -38,6 +38,8 @@ pub struct Batch<'a> {
     /// How many failed for a passing reason.
     retrying: usize,
     rows: Vec<Row>,
+    /// What was captured of applied changes, by key.
+    captures: Vec<(String, Captured)>,
     again: Vec<Again>,
     results: Vec<Value>,
 }
@@ -90,6 +92,7 @@ impl<'a> Batch<'a> {
             tried: HashSet::new(),
             retrying: 0,
             rows: Vec::new(),
+            captures: Vec::new(),
             again: Vec::new(),
             results: not_tried(listed),
         };
@@ -154,6 +157,7 @@ impl<'a> Batch<'a> {
         if !self.rows.is_empty() {
             crash_point::reach(Point::BeforeLedger);
             self.ledger.record(&self.rows)?;
+            self.ledger.keep(&self.captures)?;
             crash_point::reach(Point::AfterLedger);
             crash_point::watch_commit();
         }
@@ -209,6 +213,9 @@ impl<'a> Batch<'a> {
         let result = results::decided(&row);
         self.known.insert(subject.key.to_owned(), row.entry());
         self.tried.insert(subject.key.to_owned());
+        let captured = applying.take_captured();
+        self.captures
+            .extend(captured.map(|captured| (subject.key.to_owned(), captured)));
         self.rows.push(row);
         result
     }

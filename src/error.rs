@@ -146,6 +146,21 @@ pub enum ExtensionError {
     /// Whoever looks at it later will want to know why.
     #[error("REASON_MISSING: say why it is discarded")]
     ReasonMissing,
+    /// Nothing was changed.
+    #[error("REVERT_NOT_APPLIED: the proposal is {0}: there is nothing to take back")]
+    RevertNotApplied(String),
+    /// Nothing was captured of the change.
+    #[error("REVERT_NOT_CAPTURED: what the change replaced was not kept")]
+    RevertNotCaptured,
+    /// The row that was inserted can't be named.
+    #[error("REVERT_KEY_UNKNOWN: the primary key of the row that was inserted is not known")]
+    RevertKeyUnknown,
+    /// Some values were not captured: which columns', and why.
+    #[error("REVERT_INCOMPLETE: the values of some columns were not kept: {0}")]
+    RevertIncomplete(String),
+    /// jsonb has no form for a value.
+    #[error("REVERT_NOT_EXACT: a JSON value of the row can't be handed out exactly")]
+    RevertNotExact,
     /// The operating system gave us no thread, or a bug of ours ended it.
     #[error("HELPER_THREAD: {0}")]
     Thread(#[from] crate::pg::off_thread::OffThreadError),
@@ -183,6 +198,11 @@ impl ExtensionError {
                 S::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
             }
             ExtensionError::ReasonMissing => S::ERRCODE_INVALID_PARAMETER_VALUE,
+            ExtensionError::RevertNotApplied(_)
+            | ExtensionError::RevertNotCaptured
+            | ExtensionError::RevertKeyUnknown
+            | ExtensionError::RevertIncomplete(_) => S::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            ExtensionError::RevertNotExact => S::ERRCODE_FEATURE_NOT_SUPPORTED,
             ExtensionError::ClientSettings
             | ExtensionError::ApplyRoleNotPermitted { .. }
             | ExtensionError::ApplyRoleUnsafe { .. } => S::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -292,6 +312,19 @@ impl ExtensionError {
                 "An outcome that was told can't be taken back here; synapsor_revert_proposal() makes the proposal that would undo it, where synapsor.capture was on."
             }
             ExtensionError::ReasonMissing => "SELECT synapsor_discard('key', 'reason').",
+            ExtensionError::RevertNotApplied(_) => {
+                "SELECT synapsor_explain('key') tells what became of it."
+            }
+            ExtensionError::RevertNotCaptured => {
+                "synapsor.capture was off when it was applied; set it for changes to come. Propose the old values by hand."
+            }
+            ExtensionError::RevertKeyUnknown => {
+                "The table needs a primary key, and the apply role SELECT on it; under row security, the proposal has to name it. Delete the row by hand."
+            }
+            ExtensionError::RevertIncomplete(_) => {
+                "GRANT SELECT on these columns to the apply role, for changes to come. Propose the old values by hand."
+            }
+            ExtensionError::RevertNotExact => "Propose the old values by hand.",
             ExtensionError::TransactionFailed(_) => {
                 "Nothing of it has happened, and it is tried again. If it stays, look at what the condition's name says."
             }

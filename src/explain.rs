@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
+use pgrx::spi::quote_literal;
+
 use crate::error::ExtensionError;
 use crate::ledger::{Ledger, Planned};
 use crate::meaning::{self, Meaning};
 
 /// What is told of a row: each value as text, NULL as the empty one. Postgres's own messages, which can quote rows, are not.
-const FIELDS: [&str; 23] = [
+const FIELDS: [&str; 27] = [
     "key",
     "proposal_id",
     "source",
@@ -31,6 +33,10 @@ const FIELDS: [&str; 23] = [
     "reported_at",
     "next_report_at",
     "report_error",
+    "action",
+    "acted_by",
+    "acted_at",
+    "action_reason",
 ];
 
 const ROWS: &str = "
@@ -40,7 +46,8 @@ const ROWS: &str = "
         attempts::text, applied_as, to_char(first_seen_at, shape), coalesce(to_char(decided_at, shape), ''),
         coalesce(to_char(next_attempt_at, shape), ''), coalesce((next_attempt_at <= now())::text, ''),
         coalesce(report_state, ''), report_attempts::text, coalesce(to_char(reported_at, shape), ''),
-        coalesce(to_char(next_report_at, shape), ''), coalesce(report_error, '')]
+        coalesce(to_char(next_report_at, shape), ''), coalesce(report_error, ''),
+        coalesce(action, ''), coalesce(acted_by, ''), coalesce(to_char(acted_at, shape), ''), coalesce(action_reason, '')]
     FROM synapsor.ledger, (VALUES ('YYYY-MM-DD HH24:MI:SSOF')) AS format (shape)
     WHERE key = $1 OR proposal_id = $1 AND NOT EXISTS (SELECT FROM synapsor.ledger WHERE key = $1)
     ORDER BY first_seen_at LIMIT 10";
@@ -91,6 +98,7 @@ impl Story {
         let mut lines = vec![self.subject(), self.beginning()];
         lines.extend(self.outcome());
         lines.extend(self.guards());
+        lines.extend(self.intervention());
         lines.extend(self.report());
         lines.push(format!("To do: {}", self.what_to_do()));
         lines
@@ -211,7 +219,23 @@ impl Story {
                 format!("Its report was sent {times}, and not accepted yet: {error}."),
                 format!("{}  It will be sent again.", self.get("next_report_at")),
             ],
+            "discarded" => vec!["Its report is not sent any more.".to_owned()],
             _ => Vec::new(),
+        }
+    }
+
+    /// What a person did about it last.
+    fn intervention(&self) -> Option<String> {
+        let (when, who) = (self.get("acted_at"), self.get("acted_by"));
+        match self.get("action") {
+            "retry" => Some(format!(
+                "{when}  Role \"{who}\" had it tried or reported again."
+            )),
+            "discard" => Some(format!(
+                "{when}  Discarded by role \"{who}\": {}.",
+                self.get("action_reason").trim_end_matches('.')
+            )),
+            _ => None,
         }
     }
 
@@ -221,23 +245,34 @@ impl Story {
             "failed" | "retrying" => Some(meaning::of_error(self.get("error"))),
             _ => None,
         };
-        let report = match self.get("report_state") {
-            "rejected" => Some(
-                "Compare this with what Synapsor shows for the proposal. Either leave it (what was decided here stands), or send it again: SELECT hint FROM synapsor_doctor() WHERE check_name = 'reports'.",
-            ),
-            "pending" => {
-                Some("The report goes out by itself; SELECT synapsor_report_once() sends it now.")
-            }
-            _ => None,
-        };
         let parts: Vec<_> = meaning
-            .map(|meaning| meaning.what_to_do)
+            .map(|meaning| meaning.what_to_do.to_owned())
             .into_iter()
-            .chain(report)
+            .chain(self.what_can_be_done())
             .collect();
         match parts.is_empty() {
             true => "nothing.".to_owned(),
             false => parts.join(" "),
         }
+    }
+    /// The calls that fit.
+    fn what_can_be_done(&self) -> Option<String> {
+        let key = quote_literal(self.get("key"));
+        Some(match (self.get("status"), self.get("report_state")) {
+            ("retrying", _) => format!(
+                "SELECT synapsor_retry({key}) has it tried at the next poll; SELECT synapsor_discard({key}, 'reason') ends it as failed."
+            ),
+            (_, "rejected") => format!(
+                "Compare this with what Synapsor shows for the proposal; what was decided here stands. Then SELECT synapsor_retry({key}) sends the report again, or SELECT synapsor_discard({key}, 'reason') has done with it."
+            ),
+            (_, "discarded") => {
+                format!("SELECT synapsor_retry({key}) sends the report after all.")
+            }
+            (_, "pending") => {
+                "The report goes out by itself; SELECT synapsor_report_once() sends it now."
+                    .to_owned()
+            }
+            _ => return None,
+        })
     }
 }

@@ -10,7 +10,7 @@ use crate::error::{ExtensionError, Raised};
 use crate::ledger::intervene::Intervention;
 use crate::worker::control;
 use crate::worker::status::Status;
-use crate::{intervention, poll, procedure};
+use crate::{intervention, poll, procedure, revert};
 
 #[pg_extern]
 fn synapsor_poll_once(dry_run: default!(Option<bool>, "NULL")) -> Raised<JsonB> {
@@ -59,16 +59,23 @@ fn synapsor_wake() -> Raised<bool> {
 }
 
 #[pg_extern]
-fn synapsor_retry(key: &str) -> Raised<&'static str> {
-    intervention::retry(key)
+fn synapsor_retry(key: Option<&str>) -> Raised<&'static str> {
+    intervention::retry(key.unwrap_or_default())
         .map(Intervention::as_text)
         .map_err(ExtensionError::into_report)
 }
 
 #[pg_extern]
-fn synapsor_discard(key: &str, reason: &str) -> Raised<&'static str> {
-    intervention::discard(key, reason)
+fn synapsor_discard(key: Option<&str>, reason: Option<&str>) -> Raised<&'static str> {
+    intervention::discard(key.unwrap_or_default(), reason.unwrap_or_default())
         .map(Intervention::as_text)
+        .map_err(ExtensionError::into_report)
+}
+
+#[pg_extern]
+fn synapsor_revert_proposal(key: Option<&str>) -> Raised<JsonB> {
+    revert::proposal(key.unwrap_or_default())
+        .map(JsonB)
         .map_err(ExtensionError::into_report)
 }
 

@@ -5,16 +5,17 @@ use crate::ledger::Ledger;
 use crate::ledger::intervene::Intervention;
 use crate::poll;
 use crate::settings::Settings;
-use crate::worker::control;
+use crate::worker::{control, one_shot};
 
 /// The longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 1_000;
 
 /// Has it tried, or reported, again; says what happens now.
 pub fn retry(key: &str) -> Result<Intervention, ExtensionError> {
+    let settings = Settings::now()?;
     let ledger = writable_ledger()?;
     let done = ledger.retry(key)?;
-    control::wake_at_commit();
+    see_to(done, &settings, ledger);
     Ok(done)
 }
 
@@ -28,8 +29,19 @@ pub fn discard(key: &str, reason: &str) -> Result<Intervention, ExtensionError> 
     poll::wait_until_alone(&settings.applying)?;
     let reason: String = reason.chars().take(LONGEST_REASON).collect();
     let done = ledger.discard(key, &reason)?;
-    control::wake_at_commit();
+    see_to(done, &settings, ledger);
     Ok(done)
+}
+
+/// What was asked for is done once the transaction has committed: reports are sent also where no worker runs.
+fn see_to(done: Intervention, settings: &Settings, ledger: Ledger) {
+    match done {
+        Intervention::TriedAgain => control::wake_at_commit(),
+        Intervention::ReportedAgain | Intervention::Ended => {
+            one_shot::start_after_commit(&settings.control_plane, ledger);
+        }
+        Intervention::ReportDiscarded => {}
+    }
 }
 
 /// Where nothing is applied since it is a copy, nothing is changed either: its ledger is the origin's.

@@ -5,7 +5,7 @@
 //! inquiries              the SQL surface: what is asked
 //! doctor                 what is wrong, and what repairs it
 //! preview, explain       what would become of a proposal, and what has; what codes mean (meaning)
-//! intervention           what a person does about one proposal
+//! intervention, revert   what a person does about one proposal; what would take it back
 //! sources                the control plane's view of the sources
 //! poll                   one poll: deliver, fetch, apply, record
 //! control_plane          fetching and reporting, off the main thread
@@ -40,6 +40,7 @@ mod pg;
 mod poll;
 mod preview;
 mod procedure;
+mod revert;
 mod settings;
 mod sources;
 #[cfg(any(test, feature = "pg_test"))]
@@ -52,6 +53,11 @@ use tests::pg_test;
 pgrx::pg_module_magic!();
 
 pgrx::extension_sql_file!("../sql/ledger.sql", name = "ledger", bootstrap);
+pgrx::extension_sql_file!(
+    "../sql/capture.sql",
+    name = "capture",
+    requires = [functions::synapsor_revert_proposal]
+);
 pgrx::extension_sql_file!("../sql/target_grants.sql", name = "target_grants");
 pgrx::extension_sql_file!(
     "../sql/activity.sql",

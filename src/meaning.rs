@@ -90,8 +90,8 @@ fn of_code(code: &str) -> Meaning {
             "Take the operator's schema out of the search path, and have a new proposal approved.",
         ),
         "WRITEBACK_DISCARDED" => meaning(
-            "Somebody ended it with synapsor_discard() while it was being tried; acted_by, acted_at and action_reason of the ledger say who, when and why.",
-            PROPOSE_ANEW,
+            "Somebody had it not tried any more, with synapsor_discard().",
+            "If it is still wanted, have a new proposal approved.",
         ),
         "WRITEBACK_WORKER_ENDED" => meaning(
             "The worker ended more than once while it was applied: a trigger may end it.",

@@ -54,6 +54,8 @@ pub struct ApplySettings {
     pub advance_guard: bool,
     /// `synapsor.allow_cascade`
     pub allow_cascade: bool,
+    /// `synapsor.capture`
+    pub capture: bool,
 }
 
 impl Settings {
@@ -92,6 +94,7 @@ impl ApplySettings {
             },
             advance_guard: ADVANCE_GUARD.get(),
             allow_cascade: ALLOW_CASCADE.get(),
+            capture: CAPTURE.get(),
         }
     }
 }

@@ -17,6 +17,8 @@ pub fn of_all(settings: &ApplySettings) -> GucScope {
     scope.set("IntervalStyle", "postgres");
     scope.set("timezone_abbreviations", "Default");
     scope.set("lc_monetary", "C");
+    // Floats in full.
+    scope.set("extra_float_digits", "1");
     scope.set("array_nulls", "on");
     scope.set("xmloption", "content");
     scope.set("row_security", "on");

@@ -15,7 +15,7 @@ use super::{Applier, environment};
 use crate::pg::error::PgError;
 use crate::pg::identity::ActingAs;
 use crate::pg::relation::Relation;
-use crate::pg::returned;
+use crate::pg::returned::last_text;
 use crate::pg::spi::Connection;
 use crate::pg::subtransaction::{self, Ending};
 use crate::pg::time_limit::TimeLimit;
@@ -34,6 +34,7 @@ impl Applier<'_> {
             sql: format!("DELETE FROM \"{schema}\".\"{table}\""),
             params: Vec::new(),
             tenant_column: None,
+            named_conflict_column: None,
             null_conflict_column: None,
             guards: Guards::default(),
         };
@@ -116,7 +117,7 @@ pub(crate) fn row(statement: &Statement<'_>) -> Result<Value, Failure> {
     if !is_there(&spi, &target, &sql, &params)? {
         return Ok(Value::Null);
     }
-    let text = returned::first_text().unwrap_or_default();
+    let text = last_text().unwrap_or_default();
     Ok(serde_json::from_str(&text).unwrap_or_default())
 }
 
@@ -148,7 +149,7 @@ fn inserted_lookup<'p>(
     let relation = Relation::open(statement.schema, statement.table)?;
     let plan = spi.prepare(KEY, &[pg_sys::OIDOID]);
     plan.execute(&[Some(pg_sys::Datum::from(relation.oid))]);
-    let key: Vec<String> = serde_json::from_str(&returned::first_text()?).ok()?;
+    let key: Vec<String> = serde_json::from_str(&last_text()?).ok()?;
     let mut params = Vec::new();
     for column in &key {
         let written = statement.params.iter().find(|p| p.column == column)?;

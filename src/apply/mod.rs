@@ -2,18 +2,20 @@
 //! it is a value; only a cancel, a shutdown or a bug ends the caller's transaction.
 
 mod aftermath;
+mod capture;
 mod cascade;
 mod environment;
 pub mod failure;
 pub mod look;
 mod prepared;
 pub mod role;
+mod shown;
 mod statement;
 mod target;
 mod value;
 pub mod watch;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use synapsor_core::builder;
 pub use synapsor_core::decision::Decision;
@@ -26,6 +28,7 @@ use crate::pg::time_limit::TimeLimit;
 use crate::pg::triggers;
 use crate::settings::ApplySettings;
 
+pub use capture::Captured;
 pub use failure::Failure;
 pub use role::ApplyRole;
 use watch::Watch;
@@ -54,6 +57,7 @@ impl Applier<'_> {
         Applying {
             applier: self,
             _environment: environment::of_all(self.settings),
+            captured: RefCell::default(),
         }
     }
 }
@@ -62,6 +66,7 @@ impl Applier<'_> {
 pub struct Applying<'a> {
     applier: &'a Applier<'a>,
     _environment: GucScope,
+    captured: RefCell<Option<Captured>>,
 }
 
 impl Applying<'_> {
@@ -71,10 +76,16 @@ impl Applying<'_> {
         if let Some(failure) = key.and_then(|key| watch.objection(key)) {
             return Decision::failed(failure);
         }
+        self.captured.take();
         watch.trying(key);
         let decision = self.try_it(proposal);
         watch.trying(None);
         decision
+    }
+
+    /// What was captured of the last proposal, where it was applied and `synapsor.capture` is on.
+    pub fn take_captured(&self) -> Option<Captured> {
+        self.captured.take()
     }
 
     fn try_it(&self, proposal: &Proposal) -> Decision {
@@ -86,21 +97,50 @@ impl Applying<'_> {
         if let Err(refusal) = self.applier.settings.policy.check(&statement) {
             return Decision::failed(refusal.into()).with_guards(guards);
         }
-        let decision = match self.run(&statement, proposal) {
-            Ok(guard_advanced) => Decision::applied(guard_advanced),
+        let decision = match self.run_captured(&statement, proposal) {
+            Ok(done) => {
+                self.captured.replace(done.captured);
+                Decision::applied(done.guard_advanced)
+            }
             Err(statement::NotApplied::Conflict(reason)) => Decision::conflict(reason),
             Err(statement::NotApplied::Failed(failure)) => Decision::failed(failure),
         };
         decision.with_guards(guards)
     }
 
+    /// Runs it, and captures its row where that is asked for. Should what is returned for that be too much for Postgres, or a
+    /// type's code fail, it is run without.
+    fn run_captured(
+        &self,
+        statement: &builder::Statement<'_>,
+        proposal: &Proposal,
+    ) -> Result<statement::Done, statement::NotApplied> {
+        let settings = self.applier.settings;
+        match self.run(statement, proposal, settings) {
+            Err(statement::NotApplied::Failed(failure))
+                if settings.capture
+                    && statement.operation != builder::Operation::Update
+                    && failure.sqlstate.is_some()
+                    && !failure.is_transient =>
+            {
+                let uncaptured = ApplySettings {
+                    capture: false,
+                    ..settings.clone()
+                };
+                self.run(statement, proposal, &uncaptured)
+            }
+            ran => ran,
+        }
+    }
+
     fn run(
         &self,
         statement: &builder::Statement<'_>,
         proposal: &Proposal,
-    ) -> Result<Option<bool>, statement::NotApplied> {
+        settings: &ApplySettings,
+    ) -> Result<statement::Done, statement::NotApplied> {
         let Applier {
-            settings,
+            settings: _,
             role,
             dry_run,
             watch,
@@ -120,7 +160,7 @@ impl Applying<'_> {
             }
             limit.finish();
             match result {
-                Ok(guard_advanced) if !dry_run => Ending::Keep(Ok(guard_advanced)),
+                Ok(done) if !dry_run => Ending::Keep(Ok(done)),
                 other => Ending::Undo(other),
             }
         };

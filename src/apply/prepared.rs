@@ -8,6 +8,7 @@ use std::rc::Rc;
 use pgrx::pg_sys;
 use synapsor_core::builder::{Operation, Param, Role, Statement};
 
+use super::capture;
 use super::cascade::Spread;
 use super::failure::{self, Failure};
 use super::target::Target;
@@ -37,6 +38,8 @@ pub struct Prepared {
     pub parts: Vec<pg_sys::Oid>,
     /// Where the statement could spread to; `None` where that is nobody's concern.
     pub spread: Option<Spread>,
+    /// What is captured of the row; `None` where nothing is.
+    pub capture: Option<capture::Plan>,
 }
 
 impl Prepared {
@@ -120,7 +123,11 @@ impl Prepared {
         let target = Target::open(statement)?;
         let epoch = Epoch::now();
         let columns = target.columns(&statement.params)?;
-        let (plan, written) = prepare(spi, statement, &target, &types(&columns))?;
+        let capture = settings
+            .capture
+            .then(|| capture::Plan::of(spi, statement, target.relation()));
+        let returned = capture.as_ref().and_then(|plan| plan.returned.as_deref());
+        let (plan, written) = prepare(spi, statement, &target, &types(&columns), returned)?;
         let parts = written.with_partitions();
         let spread = match settings.allow_cascade {
             true => None,
@@ -134,6 +141,7 @@ impl Prepared {
             target,
             parts: parts.into_iter().map(|part| part.oid).collect(),
             spread,
+            capture,
         })
     }
 }
@@ -164,11 +172,13 @@ pub fn types(columns: &[Column]) -> Vec<pg_sys::Oid> {
 /// Everything that the findings depend on, apart from the catalogs.
 fn shape(statement: &Statement<'_>, settings: &ApplySettings) -> String {
     let mut shape = format!(
-        "{} {} {} {:?} {:?}\0{}\0",
+        "{} {} {} {} {:?} {:?} {:?}\0{}\0",
         identity::current_role().to_u32(),
         u8::from(settings.allow_cascade),
         u8::from(settings.advance_guard),
+        u8::from(settings.capture),
         statement.tenant_column,
+        statement.named_conflict_column,
         statement.null_conflict_column,
         search_path::current(),
     );
@@ -187,18 +197,22 @@ fn shape(statement: &Statement<'_>, settings: &ApplySettings) -> String {
     shape
 }
 
-/// Prepares the statement, and finds the table that it writes to.
+/// Prepares the statement, and finds the table that it writes to. The statement also returns what this expression says.
 fn prepare<'c>(
     spi: &'c Connection,
     statement: &Statement<'_>,
     target: &Target,
     types: &[pg_sys::Oid],
+    captured: Option<&str>,
 ) -> Result<(Plan<'c>, Relation), Failure> {
     let mut plan = spi.prepare(&statement.sql, types);
     let written = target.require_writable(&plan)?;
     let compared = compared_after(statement, target, written);
-    if !compared.is_empty() {
-        plan = spi.prepare(&with_returning(statement, &compared), types);
+    let mut returned = flags(statement, &compared);
+    returned.extend(captured.map(str::to_owned));
+    if !returned.is_empty() {
+        let sql = format!("{} RETURNING {}", statement.sql, returned.join(", "));
+        plan = spi.prepare(&sql, types);
     }
     let guards = statement
         .params
@@ -234,12 +248,15 @@ fn compared_after<'s, 'p>(
         .collect()
 }
 
-/// The statement also returns two flags: whether key and tenant are still the guarded ones, and whether the conflict
-/// column still has the guarded value. They compare with parameters that the statement has anyway.
-fn with_returning(statement: &Statement<'_>, compared: &[(usize, &Param<'_>)]) -> String {
+/// What the statement returns of parameters that it has anyway: whether key and tenant are still the guarded ones, and whether
+/// the conflict column still has the guarded value.
+fn flags(statement: &Statement<'_>, compared: &[(usize, &Param<'_>)]) -> Vec<String> {
+    if compared.is_empty() {
+        return Vec::new();
+    }
     let equals = |(n, param): &(usize, &Param<'_>)| equals(param.column, *n);
     let identity: Vec<_> = compared.iter().map(equals).collect();
-    let mut sql = format!("{} RETURNING ({})", statement.sql, identity.join(" AND "));
+    let mut flags = vec![format!("({})", identity.join(" AND "))];
     let conflict = (1..)
         .zip(&statement.params)
         .find(|(_, param)| param.role == Role::Conflict);
@@ -248,10 +265,9 @@ fn with_returning(statement: &Statement<'_>, compared: &[(usize, &Param<'_>)]) -
             .null_conflict_column
             .map(|column| format!("\"{column}\" IS NULL"))
     };
-    if let Some(conflict) = conflict.as_ref().map(equals).or_else(null_conflict) {
-        sql.push_str(&format!(", ({conflict})"));
-    }
-    sql
+    let unchanged = conflict.as_ref().map(equals).or_else(null_conflict);
+    flags.extend(unchanged.map(|comparison| format!("({comparison})")));
+    flags
 }
 
 /// A comparison of a column, whose name the builder has found safe, with the `n`th parameter.

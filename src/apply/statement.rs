@@ -8,10 +8,12 @@ use synapsor_core::refusal::{Code, Refusal};
 use synapsor_crash_points::Point;
 
 use super::aftermath::Aftermath;
+use super::capture::Captured;
 use super::cascade::Spread;
 use super::failure::Failure;
 use super::prepared::{Prepared, bind, equals, types};
 use super::target::Target;
+use crate::pg::returned::last_text;
 use crate::pg::spi::{Connection, Executed};
 use crate::pg::types::base_type;
 use crate::pg::{crash_point, triggers};
@@ -31,18 +33,29 @@ impl<F: Into<Failure>> From<F> for NotApplied {
     }
 }
 
-/// Runs a statement and what hangs on it: deferred triggers, foreign keys, the guard's advance. Returns whether the
-/// conflict column has another value since; `None` without a conflict guard.
+/// What a statement has done.
+pub struct Done {
+    /// Whether the conflict column has another value since; `None` without a conflict guard.
+    pub guard_advanced: Option<bool>,
+    /// The row before and after, where `synapsor.capture` is on.
+    pub captured: Option<Captured>,
+}
+
+/// Runs a statement and what hangs on it: deferred triggers, foreign keys, the guard's advance.
 ///
 /// `column_at_work` holds the number of the parameter whose value is being read, for the case that this raises an error.
 pub fn execute(
     statement: &Statement<'_>,
     settings: &ApplySettings,
     column_at_work: &Cell<Option<usize>>,
-) -> Result<Option<bool>, NotApplied> {
+) -> Result<Done, NotApplied> {
     crash_point::reach(Point::BeforeStatement);
     let spi = Connection::open();
     let prepared = Prepared::of(&spi, statement, settings)?;
+    let before = match &prepared.capture {
+        Some(capture) => capture.before(statement, &prepared.target)?,
+        None => None,
+    };
     let arguments = prepared.bind(&statement.params, column_at_work)?;
     // From here on no more code of others runs that could change what the guards' `=` means, before they have been held.
     let prepared = prepared.still(&spi, statement, settings)?;
@@ -50,6 +63,8 @@ pub fn execute(
     let watch = prepared.spread.as_ref().map(Spread::watch).transpose()?;
     let aftermath = Aftermath::start(statement, &prepared.parts);
     let executed = prepared.execute(&spi, &arguments);
+    let capture = prepared.capture.as_ref();
+    let returned = capture.and_then(|plan| plan.returned.as_ref().and_then(|_| last_text()));
     match executed.rows {
         0 => {
             return Err(NotApplied::Conflict(conflict_reason(
@@ -75,8 +90,13 @@ pub fn execute(
     if let Some(aftermath) = aftermath {
         require_row_in_place(&spi, statement, target, &aftermath, own_changes)?;
     }
+    let captured =
+        capture.map(|plan| plan.after(statement, target, before.as_deref(), returned.as_deref()));
     crash_point::reach(Point::AfterStatement);
-    Ok(advanced)
+    Ok(Done {
+        guard_advanced: advanced,
+        captured,
+    })
 }
 
 /// Reads the flags of an update or an insert.

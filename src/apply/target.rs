@@ -76,6 +76,11 @@ impl Target {
         Ok(written)
     }
 
+    /// The relation itself.
+    pub fn relation(&self) -> Relation {
+        self.relation
+    }
+
     /// The type of a column.
     ///
     /// # Errors

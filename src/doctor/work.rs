@@ -191,7 +191,7 @@ fn reports(desk: &Desk<'_>) -> Findings {
                 "the control plane refused the report of proposal {proposal}, which is {status} here: {error}. Compare the two before it is sent again (synapsor.rejected_reports)"
             );
             let hint = format!(
-                "UPDATE synapsor.ledger SET report_state = 'pending', next_report_at = now() WHERE key = {}; SELECT synapsor_report_once();",
+                "SELECT synapsor_retry({}); SELECT synapsor_report_once();",
                 quote_literal(key)
             );
             trouble(detail, hint)

@@ -4,6 +4,7 @@
 //! caller need no right on it, and have none to write it.
 
 pub mod agenda;
+pub mod capture;
 pub mod intervene;
 pub mod outbox;
 pub mod record;

@@ -80,8 +80,19 @@ impl Relation {
     pub fn is_row_security_bypassed(self) -> bool {
         /// `RLS_NONE_ENV` of utils/rls.h: enabled, but not for this role. (`RLS_NONE` is "not enabled".)
         const RLS_NONE_ENV: i32 = 1;
+        self.row_security() == RLS_NONE_ENV
+    }
+
+    /// True when it has row security that binds the current role.
+    pub fn is_row_security_in_force(self) -> bool {
+        /// `RLS_ENABLED` of utils/rls.h.
+        const RLS_ENABLED: i32 = 2;
+        self.row_security() == RLS_ENABLED
+    }
+
+    fn row_security(self) -> i32 {
         // SAFETY: a catalog look-up, for the current role.
-        unsafe { pg_sys::check_enable_rls(self.oid, pg_sys::InvalidOid, true) == RLS_NONE_ENV }
+        unsafe { pg_sys::check_enable_rls(self.oid, pg_sys::InvalidOid, true) }
     }
 
     /// True when the current role may read a column, and so may have it returned.

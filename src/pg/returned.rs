@@ -4,8 +4,8 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
-/// The first column of the first row, as text; `None` for NULL, and where no row was returned.
-pub fn first_text() -> Option<String> {
+/// The last column of the first row, as text; `None` for NULL, and where no row was returned.
+pub fn last_text() -> Option<String> {
     // SAFETY: SPI_tuptable belongs to the last execution on the innermost open connection, and is null when that returned
     // nothing or there is none; the text is copied before the connection is closed.
     unsafe {
@@ -13,7 +13,8 @@ pub fn first_text() -> Option<String> {
         if table.is_null() || pg_sys::SPI_processed == 0 {
             return None;
         }
-        let text = pg_sys::SPI_getvalue(*(*table).vals, (*table).tupdesc, 1);
+        let (row, columns) = (*(*table).vals, (*table).tupdesc);
+        let text = pg_sys::SPI_getvalue(row, columns, (*columns).natts);
         (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
     }
 }

@@ -176,12 +176,13 @@ unsafe fn returned_flags() -> Vec<bool> {
             return Vec::new();
         }
         let (row, columns) = (*(*table).vals, (*table).tupdesc);
+        let is_flag = |n: &c_int| pg_sys::SPI_gettypeid(columns, *n) == pg_sys::BOOLOID;
         let flag = |n: c_int| {
             let mut is_null = false;
             let value = pg_sys::SPI_getbinval(row, columns, n, &raw mut is_null);
             !is_null && value.value() != 0
         };
-        (1..=(*columns).natts).map(flag).collect()
+        (1..=(*columns).natts).filter(is_flag).map(flag).collect()
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) static REQUIRE_TENANT_GUARD: GucSetting<bool> = GucSetting::<bool>::n
 pub(super) static REQUIRE_CONFLICT_GUARD: GucSetting<bool> = GucSetting::<bool>::new(false);
 pub(super) static ADVANCE_GUARD: GucSetting<bool> = GucSetting::<bool>::new(false);
 pub(super) static ALLOW_CASCADE: GucSetting<bool> = GucSetting::<bool>::new(false);
+pub(super) static CAPTURE: GucSetting<bool> = GucSetting::<bool>::new(false);
 pub(super) static CA_FILE: Text = GucSetting::<Option<CString>>::new(Some(c""));
 pub(super) static LEDGER_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(90 * 24 * 60);
 
@@ -244,6 +245,12 @@ fn define_applying() {
         c"Allows a delete, or an update of a referenced column, that foreign keys widen to other rows.",
         c"",
         &ALLOW_CASCADE,
+    );
+    flag(
+        c"synapsor.capture",
+        c"Keeps the values before and after each applied change, so that it can be taken back.",
+        c"In synapsor.capture, until the ledger's row is pruned.",
+        &CAPTURE,
     );
 }
 

@@ -30,8 +30,8 @@ mod tests {
             "SELECT string_agg(c.relname, ' ') FROM {RELATIONS} AND obj_description(c.oid, 'pg_class') IS NULL"
         );
         assert_eq!(shop.text(&silent), "NULL");
-        let columns = "SELECT string_agg(attname, ' ') FROM pg_attribute WHERE attrelid = 'synapsor.ledger'::regclass
-            AND attnum > 0 AND col_description(attrelid, attnum) IS NULL";
+        let columns = "SELECT string_agg(attname, ' ') FROM pg_attribute
+            WHERE attrelid IN ('synapsor.ledger'::regclass, 'synapsor.capture'::regclass) AND attnum > 0 AND col_description(attrelid, attnum) IS NULL";
         assert_eq!(shop.text(columns), "NULL");
     }
 
@@ -102,8 +102,31 @@ mod tests {
         }
         let ledger = "has_any_column_privilege(ROLE, 'synapsor.ledger', 'SELECT, INSERT, UPDATE, REFERENCES')";
         assert_eq!(may(ledger), "false");
+        let capture = "has_any_column_privilege(ROLE, 'synapsor.capture', 'SELECT, INSERT, UPDATE, REFERENCES')
+            OR has_function_privilege(ROLE, 'synapsor_revert_proposal(text)', 'EXECUTE')";
+        assert_eq!(may(capture), "false");
         shop.run(&format!("SET LOCAL ROLE {}", shop.role));
         shop.run("SELECT * FROM synapsor.recent, synapsor.metrics, synapsor.pending_reports, synapsor.rejected_reports");
+        shop.run("RESET ROLE");
+    }
+
+    #[pg_test]
+    fn grant_capture_hands_over_what_was_captured_and_no_more() {
+        let shop = Shop::open();
+        shop.run(&format!("SELECT synapsor_grant_capture('{}')", shop.role));
+        let may = |what: &str| shop.text(&what.replace("ROLE", &format!("'{}'", shop.role)));
+        let may_read = "has_table_privilege(ROLE, 'synapsor.capture', 'SELECT')
+            AND has_function_privilege(ROLE, 'synapsor_revert_proposal(text)', 'EXECUTE')";
+        assert_eq!(may(may_read), "true");
+        let write =
+            "has_table_privilege(ROLE, 'synapsor.capture', 'INSERT, UPDATE, DELETE, TRUNCATE')";
+        assert_eq!(may(write), "false");
+        let ledger = "has_any_column_privilege(ROLE, 'synapsor.ledger', 'SELECT')";
+        assert_eq!(may(ledger), "false");
+        shop.run(&format!("SET LOCAL ROLE {}", shop.role));
+        shop.run("SELECT * FROM synapsor.capture");
+        let error = shop.error("SELECT synapsor_revert_proposal('no such key')");
+        assert!(error.starts_with("LEDGER_KEY_UNKNOWN"), "{error}");
         shop.run("RESET ROLE");
     }
 
@@ -117,6 +140,7 @@ mod tests {
         synapsor.base_url|https://synapsor.ai|
         synapsor.batch_size|100|
         synapsor.ca_file||
+        synapsor.capture|off|
         synapsor.connect_timeout|10000|ms
         synapsor.databases||
         synapsor.dry_run|off|

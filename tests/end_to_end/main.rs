@@ -7,6 +7,7 @@
 mod access;
 mod applying;
 mod background;
+mod capturing;
 mod client_options;
 mod concurrency;
 mod configuration;
@@ -20,6 +21,7 @@ mod hanging;
 mod hostile_code;
 mod hostile_lists;
 mod idling;
+mod intervening;
 mod kept_plans;
 mod life_cycle;
 mod look_alikes;

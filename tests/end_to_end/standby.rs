@@ -49,6 +49,8 @@ fn assert_idle_standby(stage: &Stage) {
         "SELECT synapsor_stop_worker()",
         "SELECT synapsor_pause()",
         "SELECT synapsor_resume()",
+        "SELECT synapsor_retry('key_1')",
+        "SELECT synapsor_discard('key_1', 'why not')",
     ] {
         let told = Told::by(stage.operator().0.batch_execute(call));
         let found = (told.code(), told.sqlstate.as_str());

@@ -73,6 +73,8 @@ pub struct Statement<'p> {
     pub params: Vec<Param<'p>>,
     /// The proposal's tenant column.
     pub tenant_column: Option<&'p str>,
+    /// The proposal's conflict column, guard or not.
+    pub named_conflict_column: Option<&'p str>,
     /// The conflict column, when the guard compares it with null, which takes no parameter.
     pub null_conflict_column: Option<&'p str>,
     /// Which guards the statement carries.
@@ -201,6 +203,7 @@ impl<'p> Draft<'p> {
             sql: self.sql,
             params: self.params,
             tenant_column: self.proposal.tenant_column.as_deref(),
+            named_conflict_column: self.proposal.conflict_column.as_deref(),
             null_conflict_column: self.null_conflict_column,
             guards: self.guards,
         }

@@ -33,7 +33,28 @@ pub fn show(database: &Database, control_plane: &Simulator) {
     println!(
         "  Ticket 2 again, from its newer version: approved, applied and reported {milliseconds} ms later.\n"
     );
+    show_examination(&mut session);
     show_status(database, session);
+}
+
+/// What is wrong, of everything that write-back needs.
+fn show_examination(session: &mut postgres::Client) {
+    let query = "SELECT check_name, ok, detail, hint FROM synapsor_doctor()";
+    println!("  {query}\n");
+    let rows = session
+        .query(query, &[])
+        .expect("the doctor always answers");
+    let shown = |ok: Option<bool>| match ok {
+        Some(true) => "yes",
+        Some(false) => "NO",
+        None => "?",
+    };
+    let row = |row: &postgres::Row| {
+        let text = |n| row.get::<_, String>(n);
+        [text(0), shown(row.get(1)).to_owned(), text(2), text(3)]
+    };
+    screen::table(["check_name", "ok", "detail", "hint"], rows.iter().map(row));
+    println!();
 }
 
 fn show_status(database: &Database, mut session: postgres::Client) {

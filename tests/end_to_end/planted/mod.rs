@@ -55,6 +55,7 @@ fn stage(cluster: &Cluster) -> Stage {
     stage.database.set("log_min_messages", "debug5");
     stage.database.set("synapsor.lock_timeout", "50ms");
     stage.database.set("synapsor.poll_interval", "50ms");
+    stage.database.set("synapsor.capture", "on");
     stage
         .database
         .execute("CREATE EXTENSION pg_stat_statements");
@@ -83,6 +84,14 @@ fn live(stage: &Stage, places: &mut Places<'_>) {
         .database
         .rows("SELECT synapsor_explain(key) FROM synapsor.ledger");
     places.add("what is told of each proposal", stories.join("\n"));
+    for key in ["poll outdated", "poll two rows", "no such key"] {
+        let call = format!("SELECT synapsor_revert_proposal('{key}')");
+        let told = stage.database.connect().batch_execute(&call);
+        places.add(
+            "why it can't be taken back",
+            format!("{:?}", told.unwrap_err()),
+        );
+    }
     approve_all(stage, "doctor");
     let told = doctor::ask(&mut stage.operator().0);
     assert!(

@@ -8,8 +8,13 @@ use synapsor_testbed::Cluster;
 use super::{KEY, PERSON};
 use crate::stage::Stage;
 
-/// Where people's data is at home: samples of columns are the planner's.
-const AT_HOME: [&str; 3] = ["pg_statistic", "pg_stats", "pg_statistic_ext_data"];
+/// Where people's data is at home: samples of columns are the planner's, and what changes replaced was asked for.
+const AT_HOME: [&str; 4] = [
+    "pg_statistic",
+    "pg_stats",
+    "pg_statistic_ext_data",
+    "capture",
+];
 
 /// The ledger's own place for what Postgres said in full.
 const WORDS_OF_POSTGRES: &str = "error_detail";
@@ -52,6 +57,14 @@ impl<'a> Places<'a> {
         assert!(
             self.stage.ledger(&home) > 20,
             "the operator finds it in the ledger"
+        );
+        let captured = format!(
+            "SELECT count(*) FROM synapsor.capture c WHERE c::text LIKE '%' || {} || '%'",
+            super::in_halves()
+        );
+        assert!(
+            self.stage.database.value::<i64>(&captured) >= 4,
+            "what was captured is kept"
         );
     }
 

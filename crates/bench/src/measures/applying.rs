@@ -127,7 +127,9 @@ impl<'a> Contest<'a> {
             self.plan.applied
         };
         let (tickets, ledger) = side.tables();
-        self.stage.database.execute(&format!("TRUNCATE {ledger}"));
+        self.stage
+            .database
+            .execute(&format!("TRUNCATE {ledger} CASCADE"));
         self.stage.tidy(ledger);
         self.stage.fill_tickets(tickets, rows);
     }

@@ -10,7 +10,7 @@ use crate::stages::{NEVER, PostgresStage, Stage};
 /// Proposals of the last month, all reported: `$1` of them. Their keys are random; the index on these is made at the end, as it
 /// would take long otherwise.
 const PAST: &str = r#"
-    ALTER TABLE synapsor.ledger DROP CONSTRAINT ledger_pkey;
+    ALTER TABLE synapsor.ledger DROP CONSTRAINT ledger_pkey CASCADE;
     INSERT INTO synapsor.ledger (
         key, proposal_id, proposal_digest, source_id, target_schema, target_table, operation, status, affected_rows, guards,
         guard_advanced, applied_as, first_seen_at, decided_at, report_state, report_attempts, reported_at)
@@ -42,7 +42,11 @@ pub fn ledger(plan: &Plan, report: &mut Report) -> f64 {
         .database
         .execute(&PAST.replace("$1", &plan.many_rows.to_string()));
     pair.many.tidy("synapsor.ledger");
-    let forget = |pair: &Pair| pair.few.database.execute("TRUNCATE synapsor.ledger");
+    let forget = |pair: &Pair| {
+        pair.few
+            .database
+            .execute("TRUNCATE synapsor.ledger CASCADE")
+    };
     let names = [
         format!("ledger of {}", plan.many_rows),
         "empty ledger".to_owned(),
