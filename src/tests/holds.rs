@@ -112,13 +112,13 @@ mod tests {
     }
 
     #[pg_test]
-    fn holds_and_home_are_dumped() {
+    fn every_table_is_dumped() {
         let shop = Shop::open();
         let dumped = "SELECT string_agg(c::regclass::text, ' ' ORDER BY c::regclass::text)
             FROM pg_extension, unnest(extconfig) AS c WHERE extname = 'synapsor_writeback'";
         assert_eq!(
             shop.text(dumped),
-            "synapsor.hold synapsor.home synapsor.ledger"
+            "synapsor.capture synapsor.hold synapsor.home synapsor.ledger"
         );
     }
 }
