@@ -100,7 +100,7 @@ const MADE_OF: &str = "
         LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
     UNION ALL SELECT 'constraint ' || name || ' ' || conname || ' ' || pg_get_constraintdef(o.oid) FROM relation JOIN pg_constraint o ON conrelid = relation.oid
     UNION ALL SELECT 'index ' || name || ' ' || pg_get_indexdef(indexrelid) FROM relation JOIN pg_index ON indrelid = relation.oid
-    UNION ALL SELECT 'trigger ' || name || ' ' || pg_get_triggerdef(t.oid) FROM relation JOIN pg_trigger t ON tgrelid = relation.oid
+    UNION ALL SELECT 'trigger ' || name || ' ' || pg_get_triggerdef(t.oid) FROM relation JOIN pg_trigger t ON tgrelid = relation.oid AND NOT tgisinternal
     UNION ALL SELECT 'rule ' || name || ' ' || pg_get_ruledef(r.oid) FROM relation JOIN pg_rewrite r ON ev_class = relation.oid
     UNION ALL SELECT 'dumped ' || t.oid::regclass || ' ' || t.condition FROM pg_extension, unnest(extconfig, extcondition) t (oid, condition)
         WHERE extname = 'synapsor_writeback'

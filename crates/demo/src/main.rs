@@ -12,7 +12,7 @@ mod worker;
 use std::time::Duration;
 
 use serde_json::Value;
-use simulated_control_plane::{Options, Simulator};
+use simulated_control_plane::{Options, Simulator, Source};
 use story::Scene;
 use synapsor_testbed::{Cluster, ClusterOptions, Database, OPERATOR, WRITER};
 
@@ -27,6 +27,7 @@ fn main() {
         ..Options::default()
     })
     .expect("the simulated control plane starts");
+    control_plane.add_source(Source::new(SOURCE_ID, "shop"));
     let database = set_up(&cluster, &control_plane);
     println!(
         "A private PostgreSQL {} with the database \"shop\", and a simulated control plane at {}.\n\

@@ -39,7 +39,7 @@ pub fn show(database: &Database, control_plane: &Simulator) {
 
 /// What is wrong, of everything that write-back needs.
 fn show_examination(session: &mut postgres::Client) {
-    let query = "SELECT check_name, ok, detail, hint FROM synapsor_doctor()";
+    let query = "SELECT check_name, ok, detail FROM synapsor_doctor()";
     println!("  {query}\n");
     let rows = session
         .query(query, &[])
@@ -51,9 +51,9 @@ fn show_examination(session: &mut postgres::Client) {
     };
     let row = |row: &postgres::Row| {
         let text = |n| row.get::<_, String>(n);
-        [text(0), shown(row.get(1)).to_owned(), text(2), text(3)]
+        [text(0), shown(row.get(1)).to_owned(), text(2)]
     };
-    screen::table(["check_name", "ok", "detail", "hint"], rows.iter().map(row));
+    screen::table(["check_name", "ok", "detail"], rows.iter().map(row));
     println!();
 }
 
