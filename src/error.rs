@@ -135,7 +135,9 @@ pub enum ExtensionError {
     #[error("LEDGER_UNREADABLE: {0}")]
     Ledger(String),
     /// The ledger has no such key.
-    #[error("LEDGER_KEY_UNKNOWN: no proposal with this key was ever tried in this database")]
+    #[error(
+        "LEDGER_KEY_UNKNOWN: the ledger has no row with this key; it was never tried in this database, or was pruned"
+    )]
     LedgerKeyUnknown,
     /// Its outcome is final, and its report was accepted.
     #[error("NOTHING_TO_RETRY: the proposal is decided, and its report was accepted")]
@@ -303,7 +305,7 @@ impl ExtensionError {
             }
             ExtensionError::LedgerChanged => "Run the transaction again.",
             ExtensionError::LedgerKeyUnknown => {
-                "The key is a proposal's idempotency_key, or its proposal_id where it has none: SELECT key FROM synapsor.ledger WHERE proposal_id = '…'."
+                "The key is a proposal's idempotency_key, or its proposal_id where it has none: SELECT synapsor_explain('the proposal''s id') names it."
             }
             ExtensionError::NothingToRetry => {
                 "A final outcome is never tried again. What is to be changed now takes another proposal."

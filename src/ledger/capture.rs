@@ -20,8 +20,10 @@ pub struct Change {
 }
 
 impl Ledger {
-    /// Writes down what was captured of changes whose rows this transaction has recorded. The keys are distinct.
+    /// Writes down what was captured of changes whose rows this transaction has recorded. The keys are distinct. Where the extension
+    /// is still to be updated there is no place for it.
     pub fn keep(&self, captures: &[(String, Captured)]) -> Result<(), ExtensionError> {
+        const IS_THERE: &str = "SELECT true WHERE to_regclass('synapsor.capture') IS NOT NULL";
         const STATEMENT: &str = "
             INSERT INTO synapsor.capture (key, before, after, primary_key, tenant_column, tenant_id, conflict_column, left_out)
             SELECT c.key, c.before::json, c.after::json, c.primary_key::json, c.tenant_column, c.tenant_id::json,
@@ -46,7 +48,12 @@ impl Ledger {
             all(|c| c.conflict_column.clone()),
             all(|c| Some(c.left_out.clone())),
         ];
-        self.as_owner(|spi| Ok(spi.update(STATEMENT, None, &arguments).map(drop)?))
+        self.as_owner(|spi| {
+            if spi.select(IS_THERE, Some(1), &[])?.is_empty() {
+                return Ok(());
+            }
+            Ok(spi.update(STATEMENT, None, &arguments).map(drop)?)
+        })
     }
 
     /// What is known of a change.

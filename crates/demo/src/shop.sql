@@ -22,6 +22,9 @@ INSERT INTO orders VALUES
     ('7b0c1f0e-58a4-4d3c-9d3c-3f7a5d2b8e10', 'acme', 'Kettle', 'draft'),
     ('0d9e7c66-2f55-4b5f-8c8b-6a0b1c2d3e4f', 'globex', 'Lamp', 'draft');
 
+-- As PostgreSQL 15 and later have it from the start.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+
 -- The agent's changes are made with these rights, and no others.
 GRANT SELECT, UPDATE (status, resolution_note) ON tickets TO writer;
 GRANT SELECT, UPDATE (late_fee_cents, waived_reason) ON invoices TO writer;

@@ -55,6 +55,10 @@ fn show_examination(session: &mut postgres::Client) {
     };
     screen::table(["check_name", "ok", "detail"], rows.iter().map(row));
     println!();
+    let all_is_well = rows
+        .iter()
+        .all(|row| row.get::<_, Option<bool>>(1) == Some(true));
+    assert!(all_is_well, "the doctor finds nothing wrong");
 }
 
 fn show_status(database: &Database, mut session: postgres::Client) {

@@ -11,12 +11,16 @@ const EXAMPLES: &str = r#"An afternoon with it:
 
   simulated-control-plane --listen 127.0.0.1:8080 --api-key test-key
 
+  # the source that the proposals are for
+  curl -d '{"source_id": "src_1", "name": "app_postgres"}' http://127.0.0.1:8080/admin/sources
+
   # a proposal, as a person would have approved it
   curl -d '{"proposal_id": "wrp_1", "source_id": "src_1", "external_schema": "public",
             "external_table": "tickets", "changes": {"status": "closed"}, "primary_key": {"id": 1},
             "allowed_columns": ["id", "status"]}' http://127.0.0.1:8080/admin/proposals
 
-  # in Postgres: ALTER SYSTEM SET synapsor.base_url = 'http://127.0.0.1:8080'; and the rest
+  # in Postgres, beside the settings of docs/quick-start.md, with test-key in the key's file:
+  #   ALTER DATABASE app SET synapsor.base_url = 'http://127.0.0.1:8080';
   # then see what the worker asked and told
   curl http://127.0.0.1:8080/admin/journal
 
