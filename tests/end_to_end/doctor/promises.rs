@@ -44,7 +44,12 @@ fn every_examination_has_a_row_in_the_documented_order_whatever_is_broken() {
 #[test]
 fn the_operator_may_ask_and_hears_the_same() {
     let ward = Ward::open();
-    assert_eq!(ask(&mut ward.0.operator().0), ward.examine());
+    // How many workers the shared cluster has may change in between.
+    let told = |mut rows: Vec<Row>| {
+        rows.retain(|row| row.check != "worker slots");
+        rows
+    };
+    assert_eq!(told(ask(&mut ward.0.operator().0)), told(ward.examine()));
 }
 
 #[test]

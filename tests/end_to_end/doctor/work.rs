@@ -144,7 +144,9 @@ fn a_role_that_a_worker_can_t_connect_as_is_named_and_may_by_the_hint() {
             .ledger("status = 'applied' AND report_state = 'delivered'")
             == 1
     });
-    ward.is_well("worker");
+    wait_for("the worker is well", PATIENCE, || {
+        ward.row("worker").ok == Some(true)
+    });
 }
 
 #[test]
