@@ -8,6 +8,7 @@ use serde_json::Value;
 use synapsor_core::judgement::{self, Retry, Sorted, Subject, Verdict, key};
 use synapsor_core::ledger::{Again, Circumstances, Entry, Row};
 use synapsor_core::listed::Listed;
+use synapsor_core::outbox::Owed;
 use synapsor_core::outcome::Status;
 use synapsor_core::refusal::Code;
 use synapsor_core::results;
@@ -15,7 +16,7 @@ use synapsor_crash_points::{Defect, Point};
 
 use crate::apply::{Applier, Applying, Captured, Decision, Failure};
 use crate::error::ExtensionError;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, record};
 use crate::log;
 use crate::pg::crash_point;
 
@@ -50,7 +51,9 @@ pub struct Done {
     pub results: Vec<Value>,
     /// Which elements were not come to, in order: they were left for another transaction.
     pub left: Vec<usize>,
-    /// True when there are reports to send once the transaction has committed.
+    /// The reports of what was decided, to be sent once the transaction has committed.
+    pub owed: Vec<Owed>,
+    /// True when there are reports to send then: these, or others once more.
     pub owes_reports: bool,
     /// True when the ledger has changed.
     pub has_recorded: bool,
@@ -130,10 +133,10 @@ impl<'a> Batch<'a> {
     }
 
     fn finish(self, left: Vec<usize>) -> Result<Done, ExtensionError> {
-        let owes_reports =
-            self.rows.iter().any(|row| row.status.is_final()) || !self.again.is_empty();
+        let mut owed = Vec::new();
         if !self.applier.dry_run {
             self.record()?;
+            owed.extend(self.rows.iter().filter_map(record::owed));
         }
         let failed = self.rows.iter().filter(|row| row.status == Status::Failed);
         let failed = failed
@@ -149,7 +152,8 @@ impl<'a> Batch<'a> {
             failed,
             results: self.results,
             left,
-            owes_reports: owes_reports && !self.applier.dry_run,
+            owes_reports: !(owed.is_empty() && (self.applier.dry_run || self.again.is_empty())),
+            owed,
         })
     }
 

@@ -35,7 +35,7 @@ impl Batches<'_> {
     pub fn apply(
         &self,
         fetched: &Fetched,
-        mut witness: impl FnMut(&Done) -> ControlFlow<()>,
+        mut witness: impl FnMut(&mut Done) -> ControlFlow<()>,
     ) -> Result<(), ExtensionError> {
         let mut rest: VecDeque<&Listed> = fetched.proposals.iter().collect();
         // How many are to be applied one by one.
@@ -48,7 +48,7 @@ impl Batches<'_> {
             };
             let size = rest.len().min(most);
             let batch: Vec<_> = rest.drain(..size).collect();
-            let done = match self.attempt(&fetched.source_id, &batch, self.watch)? {
+            let mut done = match self.attempt(&fetched.source_id, &batch, self.watch)? {
                 Attempt::Done(done) => done,
                 Attempt::Spoiled(_) if batch.len() > 1 => {
                     // One of them spoils it for all: alone, each answers for itself.
@@ -62,7 +62,7 @@ impl Batches<'_> {
                 }
             };
             singly = singly.saturating_sub(size);
-            if witness(&done).is_break() {
+            if witness(&mut done).is_break() {
                 break;
             }
             for n in done.left.into_iter().rev() {

@@ -1,7 +1,7 @@
 //! Delivering reports: take what is owed, hand it over to be sent, write down what came of it. While some are under way,
-//! more are taken, and whoever has something else to do does that.
+//! more are taken, and whoever has something else to do does that. What was decided a moment ago need not be looked up.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use synapsor_core::control_plane::Fate;
@@ -19,6 +19,10 @@ use crate::pg::{crash_point, durable, latch};
 /// Reports under way, in flight or waiting for it.
 const UNDER_WAY: usize = 500;
 
+/// The same of reports that whoever decides hands over himself: he is faster than any control plane, and to look them up
+/// later costs more than to keep them.
+const HANDED_OVER: usize = 2_000;
+
 /// Answers that are written down at once, unless there are no more.
 const MARKED_AT_ONCE: usize = 200;
 
@@ -31,6 +35,10 @@ pub struct Delivery<'a> {
     which: Which,
     dispatch: Dispatch,
     under_way: HashMap<usize, Owed>,
+    /// Keys of reports that were handed over by whoever decided, and are not written down yet: a walk comes by them.
+    handed_over: HashSet<String>,
+    /// Some were not, as there was no room.
+    has_left_some: bool,
     walk: Walk,
     marks: Vec<Mark>,
     unsent: usize,
@@ -49,6 +57,8 @@ impl<'a> Delivery<'a> {
             which,
             dispatch: control_plane.dispatch()?,
             under_way: HashMap::new(),
+            handed_over: HashSet::new(),
+            has_left_some: false,
             walk: Walk::default(),
             marks: Vec::new(),
             unsent: 0,
@@ -56,14 +66,29 @@ impl<'a> Delivery<'a> {
         })
     }
 
-    /// Does what can be done without a wait: takes what has come to be owed, and writes down what is known by now.
-    pub fn advance(&mut self) -> Result<(), ExtensionError> {
-        self.walk.is_at_the_end = false;
+    /// Does what can be done without a wait: sends the reports of what was decided and committed a moment ago, and writes
+    /// down what is known by now. Where there is no room, those are left in the ledger, to be taken later.
+    pub fn advance(&mut self, decided: Vec<Owed>) -> Result<(), ExtensionError> {
         self.collect();
         if self.marks.len() >= MARKED_AT_ONCE {
             self.mark()?;
         }
-        self.take()
+        self.walk.is_at_the_end = false;
+        let has_room = self.dispatch.outstanding() + decided.len() <= HANDED_OVER;
+        if !has_room || self.dispatch.ending().is_some() {
+            self.has_left_some = true;
+            return Ok(());
+        }
+        if decided.is_empty() {
+            return Ok(());
+        }
+        within(self.transactions.for_waiting(), || {
+            require_secured(durable::secure_own_commits())
+        })?;
+        self.handed_over
+            .extend(decided.iter().map(|owed| owed.key.clone()));
+        self.hand_over(decided);
+        Ok(())
     }
 
     /// True when nothing is sent any more, and nothing is waited for.
@@ -74,7 +99,11 @@ impl<'a> Delivery<'a> {
     /// Waits until everything that is owed has been sent and answered, or there is no use in going on.
     pub fn finish(mut self) -> Result<Tally, ExtensionError> {
         loop {
-            self.take()?;
+            let is_idle = self.dispatch.outstanding() == 0;
+            // While what was handed over is all that is owed, there is nothing to look for.
+            if is_idle || self.has_left_some || self.handed_over.is_empty() {
+                self.take()?;
+            }
             if self.dispatch.outstanding() == 0 {
                 break;
             }
@@ -98,24 +127,34 @@ impl<'a> Delivery<'a> {
             return Ok(());
         }
         let (which, walk) = (self.which, &mut self.walk);
-        let owed = lightly_within(self.transactions, || {
+        let handed_over = &self.handed_over;
+        let owed = lightly_within(self.transactions, || -> Result<Vec<_>, ExtensionError> {
             let ledger = Ledger::open()?;
             // To ask first costs nothing.
-            if ledger.owes_reports(which, walk)? {
-                ledger.take_owed(which, room, walk)
-            } else {
-                walk.is_at_the_end = true;
-                Ok(Vec::new())
+            while ledger.owes_reports(which, walk)? {
+                let mut owed = ledger.take_owed(which, room, walk)?;
+                owed.retain(|owed| !handed_over.contains(&owed.key));
+                if !owed.is_empty() || walk.is_at_the_end {
+                    return Ok(owed);
+                }
             }
+            walk.is_at_the_end = true;
+            Ok(Vec::new())
         })?;
         if owed.is_empty() {
             return Ok(());
         }
-        within(self.transactions.for_waiting(), secure_commits_so_far)?;
+        within(self.transactions.for_waiting(), || {
+            require_secured(durable::secure_commits_so_far())
+        })?;
+        self.hand_over(owed);
+        Ok(())
+    }
+
+    fn hand_over(&mut self, owed: Vec<Owed>) {
         let reports = owed.iter().map(|owed| owed.report.clone()).collect();
         let first = self.dispatch.hand_over(reports);
         self.under_way.extend((first..).zip(owed));
-        Ok(())
     }
 
     /// Gathers what is known by now.
@@ -125,7 +164,10 @@ impl<'a> Delivery<'a> {
                 continue;
             };
             match fate {
-                Fate::Unsent => self.unsent += 1,
+                Fate::Unsent => {
+                    self.unsent += 1;
+                    self.handed_over.remove(&owed.key);
+                }
                 Fate::Answered(answer) => {
                     let mark = owed.mark(answer, fastrand::f64());
                     self.tally.count(&mark);
@@ -151,6 +193,9 @@ impl<'a> Delivery<'a> {
             crash_point::reach(Point::BeforeMark);
             Ledger::open()?.mark(&marks)
         })?;
+        for mark in &marks {
+            self.handed_over.remove(&mark.key);
+        }
         crash_point::reach(Point::AfterMark);
         Ok(())
     }
@@ -193,8 +238,8 @@ pub fn prune(older_than: Duration, transactions: &dyn Transactions) -> Result<()
     Ok(())
 }
 
-fn secure_commits_so_far() -> Result<(), ExtensionError> {
-    if durable::secure_commits_so_far() {
+fn require_secured(is_secured: bool) -> Result<(), ExtensionError> {
+    if is_secured {
         return Ok(());
     }
     // A shutdown ends the process here, before anything is reported.

@@ -139,6 +139,7 @@ fn apply(
         return Ok(Done {
             results: Vec::new(),
             left: Vec::new(),
+            owed: Vec::new(),
             owes_reports: false,
             has_recorded: false,
             failed: Vec::new(),

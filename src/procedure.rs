@@ -56,7 +56,7 @@ impl Call<'_> {
             let Some(news) = rounds.news(fetched, wanted) else {
                 break;
             };
-            let to_the_end = |_: &_| ControlFlow::Continue(());
+            let to_the_end = |_: &mut _| ControlFlow::Continue(());
             let batches = Batches {
                 settings: self.settings,
                 transactions: self.transactions,

@@ -1,10 +1,11 @@
 //! Writing decisions down, a batch in one statement.
 
 use synapsor_core::ledger::{Again, Row};
+use synapsor_core::outbox::Owed;
+use synapsor_core::report::Report;
 use synapsor_crash_points::Defect;
 
 use super::Ledger;
-use super::statements::Planned;
 use crate::error::ExtensionError;
 
 impl Ledger {
@@ -88,15 +89,16 @@ impl Ledger {
     }
 
     /// Puts the reports of final rows back into the outbox. A report that is still pending stays as it is, and one
-    /// that was rejected waits for a person. A row that another session has locked is being delivered there.
+    /// that was rejected waits for a person. A row that another session has locked is being delivered there. As for
+    /// [`Ledger::mark`], there is one plan.
     pub fn report_again(&self, rows: &[Again]) -> Result<(), ExtensionError> {
         const STATEMENT: &str = "
             UPDATE synapsor.ledger AS l
             SET report_state = 'pending', next_report_at = clock_timestamp(),
                 proposal_id = a.proposal_id, idempotency_key = a.idempotency_key
             FROM unnest($1::text[], $2::text[], $3::text[]) AS a (key, proposal_id, idempotency_key),
-                 LATERAL (SELECT f.key FROM synapsor.ledger AS f WHERE f.key = a.key FOR UPDATE SKIP LOCKED) AS free
-            WHERE l.key = free.key AND l.report_state = 'delivered'";
+                 LATERAL (SELECT f.ctid FROM synapsor.ledger AS f WHERE f.key = a.key FOR UPDATE SKIP LOCKED) AS free
+            WHERE l.ctid = free.ctid AND l.report_state = 'delivered'";
         if rows.is_empty() {
             return Ok(());
         }
@@ -114,12 +116,32 @@ impl Ledger {
                 .collect::<Vec<_>>()
                 .into(),
         ];
-        self.as_owner_planned(Planned::EachTime, |spi| {
+        self.as_owner(|spi| {
             spi.update(STATEMENT, None, &arguments)
                 .map(drop)
                 .map_err(Into::into)
         })
     }
+}
+
+/// The report that is owed once this row is committed, as the ledger holds it; `None` while it is being tried.
+pub fn owed(row: &Row) -> Option<Owed> {
+    let verdict = Owed::verdict(
+        row.status,
+        row.affected_rows,
+        row.operation.clone(),
+        row.reason.clone(),
+        row.error.as_deref().map(storable),
+    )?;
+    Some(Owed {
+        key: row.key.clone(),
+        attempts: 0,
+        report: Report {
+            proposal_id: row.proposal_id.clone(),
+            idempotency_key: row.idempotency_key.clone(),
+            verdict,
+        },
+    })
 }
 
 /// Text that Postgres can keep, of a sensible length. A proposal's names can be anything, also where they were refused.

@@ -18,10 +18,10 @@ thread_local! {
 /// How statements are planned.
 #[derive(Clone, Copy, Debug)]
 pub enum Planned {
-    /// Once, when the ledger has ten rows as when it has ten million: rows are looked up by an index, whatever the
-    /// statistics say.
+    /// Once, when the ledger has ten rows as when it has ten million: rows are looked up by an index, one after the other,
+    /// whatever the statistics say.
     Once,
-    /// For each execution: what looks at many rows, or joins.
+    /// For each execution: what looks at many rows.
     EachTime,
 }
 
@@ -33,6 +33,9 @@ impl Planned {
                 ("plan_cache_mode", "force_generic_plan"),
                 ("enable_seqscan", "off"),
                 ("enable_bitmapscan", "off"),
+                ("enable_hashjoin", "off"),
+                ("enable_mergejoin", "off"),
+                ("enable_memoize", "off"),
                 // What has no index costs too much, by these rules, not to be compiled.
                 ("jit", "off"),
             ],

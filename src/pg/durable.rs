@@ -49,6 +49,17 @@ pub fn secure_commits_so_far() -> bool {
     wait_for_standbys(lsn)
 }
 
+/// The same for what this session committed last, and all that was committed before it: there is nothing to write where that
+/// commit has been waited for already.
+#[must_use]
+pub fn secure_own_commits() -> bool {
+    // SAFETY: a plain read; where a commit's record ends in the log.
+    let lsn = unsafe { pg_sys::XactLastCommitEnd };
+    // SAFETY: the guard turns an error inside into a panic that unwinds; the closure holds nothing to drop.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| pg_sys::XLogFlush(lsn)) };
+    wait_for_standbys(lsn)
+}
+
 /// Waits as a commit does. Postgres ends such a wait with no more than a warning when it is cancelled or shut down: that
 /// warning is how we know.
 fn wait_for_standbys(lsn: pg_sys::XLogRecPtr) -> bool {

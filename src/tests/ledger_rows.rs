@@ -10,8 +10,9 @@ mod tests {
     use synapsor_core::outcome::{Guards, Status};
 
     use crate::error::ExtensionError;
-    use crate::ledger::Ledger;
-    use crate::ledger::outbox::Walk;
+    use crate::ledger::outbox::{MARK, Walk};
+    use crate::ledger::{Ledger, Planned};
+    use crate::pg::guc_scope::GucScope;
     use crate::tests::shop::Shop;
 
     fn row(shop: &Shop, id: &str, status: Status) -> Row {
@@ -340,5 +341,44 @@ mod tests {
         let counts = "SELECT 'applied ' || count(*) FILTER (WHERE status = 'applied')
             || ',retrying ' || count(*) FILTER (WHERE status = 'retrying') FROM synapsor.ledger";
         assert_eq!(shop.text(metrics), shop.text(counts));
+    }
+
+    /// Whatever the planner knows of the ledger, which it learned when the ledger was another one.
+    #[pg_test]
+    fn a_mark_looks_each_row_up_by_its_key_and_never_all_that_is_pending() {
+        let rows = "INSERT INTO synapsor.ledger (key, proposal_id, proposal_digest, status, affected_rows, guards, applied_as,
+                        first_seen_at, decided_at, report_state, next_report_at)
+                    SELECT 'plan/' || n, 'p', 'd', 'applied', 1, '{}', 'r', now(), now(), 'pending', now() FROM generate_series(1, $1) n";
+        for count in [0_i64, 3, 10_000] {
+            Spi::run_with_args(rows, &[count.into()]).unwrap();
+            Spi::run("ANALYZE synapsor.ledger").unwrap();
+            let plan = plan_of_marks();
+            assert!(plan.contains("Tid Scan on ledger"), "{count}: {plan}");
+            let looks_up = plan.contains("Index Scan using ledger_pkey")
+                && plan.contains("Index Cond: (key = m.key)");
+            assert!(
+                looks_up && !plan.contains("ledger_pending_reports"),
+                "{count}: {plan}"
+            );
+            Spi::run("DELETE FROM synapsor.ledger WHERE key LIKE 'plan/%'").unwrap();
+        }
+    }
+
+    fn plan_of_marks() -> String {
+        let scope = GucScope::open();
+        scope.set("search_path", "pg_catalog, pg_temp");
+        Planned::Once.within(&scope);
+        let types = "text[], text[], text[], text[], float8[]";
+        Spi::run(&format!("PREPARE marks ({types}) AS {MARK}")).unwrap();
+        let plan = Spi::connect(|spi| {
+            let arguments = "'{a}', '{b}', '{delivered}', '{null}', '{null}'";
+            let lines = spi.select(&format!("EXPLAIN EXECUTE marks ({arguments})"), None, &[]);
+            let lines = lines
+                .unwrap()
+                .map(|row| row.get::<String>(1).unwrap().unwrap());
+            lines.collect::<Vec<_>>().join("\n")
+        });
+        Spi::run("DEALLOCATE marks").unwrap();
+        plan
     }
 }

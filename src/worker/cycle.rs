@@ -218,11 +218,12 @@ impl Resident<'_> {
             transactions: &WorkersTransactions,
             watch: post,
         };
-        let applied = batches.apply(fetched, |done: &Done| {
+        let applied = batches.apply(fetched, |done: &mut Done| {
             *has_changed |= done.has_recorded;
             if !settings.dry_run {
                 done.failed.iter().for_each(log_failure);
-                if let Err(error) = self.outbox.advance(&ready.control_plane) {
+                let decided = std::mem::take(&mut done.owed);
+                if let Err(error) = self.outbox.advance(&ready.control_plane, decided) {
                     self.note(Err(error));
                 }
             }

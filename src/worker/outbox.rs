@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use synapsor_core::outbox::{Pace, Tally, Which};
+use synapsor_core::outbox::{Owed, Pace, Tally, Which};
 
 use crate::control_plane::ControlPlane;
 use crate::delivery::Delivery;
@@ -41,12 +41,16 @@ impl Outbox {
         Ok(self.finish()? | before)
     }
 
-    /// Sends reports that are due, and waits for nothing: neither for answers nor, where deliveries were broken off just now, for the
-    /// time of the next one.
+    /// Sends the reports of what was decided and committed a moment ago, and waits for nothing: neither for answers nor, where
+    /// deliveries were broken off just now, for the time of the next one. What can't go now is owed, and goes later.
     ///
     /// # Errors
     /// As [`Outbox::deliver`].
-    pub fn advance(&mut self, control_plane: &ControlPlane) -> Result<(), ExtensionError> {
+    pub fn advance(
+        &mut self,
+        control_plane: &ControlPlane,
+        decided: Vec<Owed>,
+    ) -> Result<(), ExtensionError> {
         self.hold_on()?;
         if self.pass.is_none() && self.pace.may_deliver(Instant::now()) {
             self.begin(control_plane, Which::Due)?;
@@ -54,7 +58,7 @@ impl Outbox {
         let Some(pass) = &mut self.pass else {
             return Ok(());
         };
-        let advanced = pass.delivery.advance();
+        let advanced = pass.delivery.advance(decided);
         if advanced.is_err() {
             self.pass = None;
             self.pace.break_off(Instant::now(), fastrand::f64());

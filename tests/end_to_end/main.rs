@@ -37,6 +37,7 @@ mod privileges;
 mod procedure;
 mod repeated_keys;
 mod report_faults;
+mod reporting;
 mod security_document;
 mod slow_resolver;
 mod source_calls;
