@@ -100,6 +100,9 @@ impl<'a> Delivery<'a> {
     pub fn finish(mut self) -> Result<Tally, ExtensionError> {
         loop {
             let is_idle = self.dispatch.outstanding() == 0;
+            if is_idle || self.marks.len() >= MARKED_AT_ONCE {
+                self.mark()?;
+            }
             // While what was handed over is all that is owed, there is nothing to look for.
             if is_idle || self.has_left_some || self.handed_over.is_empty() {
                 self.take()?;
@@ -109,11 +112,7 @@ impl<'a> Delivery<'a> {
             }
             self.dispatch.wait();
             self.collect();
-            if self.marks.len() >= MARKED_AT_ONCE || self.dispatch.outstanding() == 0 {
-                self.mark()?;
-            }
         }
-        self.mark()?;
         self.tally.leave(self.unsent);
         self.dispatch.keep();
         Ok(self.tally)

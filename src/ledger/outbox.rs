@@ -8,7 +8,7 @@ use synapsor_core::report::Report;
 use synapsor_crash_points::Defect;
 
 use super::Ledger;
-use super::statements::Planned;
+use super::statements::{Planned, all, each};
 use crate::error::ExtensionError;
 use crate::pg::xact;
 
@@ -116,24 +116,29 @@ pub(crate) const MARK: &str = "
     WHERE l.ctid = free.ctid AND l.proposal_id = m.proposal_id AND coalesce(l.report_state, '') = 'pending'";
 
 /// The parameters of [`MARK`].
-fn parts(marks: &[Mark]) -> [DatumWithOid<'_>; 5] {
-    let state = |mark: &Mark| match &mark.state {
-        Sent::Delivered => ("delivered", None, None),
-        Sent::Rejected { error } => ("rejected", Some(error.clone()), None),
-        Sent::Pending { again_in, error } => ("pending", Some(error.clone()), Some(*again_in)),
+fn parts<'m>(marks: &'m [Mark]) -> [DatumWithOid<'m>; 5] {
+    let error = |mark: &'m Mark| match &mark.state {
+        Sent::Delivered => None,
+        Sent::Rejected { error } | Sent::Pending { error, .. } => Some(error.as_str()),
     };
-    let keys: Vec<_> = marks.iter().map(|m| m.key.clone()).collect();
-    let proposals: Vec<_> = marks.iter().map(|m| m.proposal_id.clone()).collect();
-    let states: Vec<_> = marks.iter().map(|m| state(m).0.to_owned()).collect();
-    let errors: Vec<_> = marks.iter().map(|m| state(m).1).collect();
-    let waits: Vec<_> = marks.iter().map(|m| state(m).2).collect();
     [
-        keys.into(),
-        proposals.into(),
-        states.into(),
-        errors.into(),
-        waits.into(),
+        all(marks, |m| Some(&m.key)),
+        all(marks, |m| Some(&m.proposal_id)),
+        all(marks, |m| Some(state(m))),
+        all(marks, error),
+        each(marks, |m| match m.state {
+            Sent::Pending { again_in, .. } => Some(again_in),
+            _ => None,
+        }),
     ]
+}
+
+fn state(mark: &Mark) -> &'static str {
+    match mark.state {
+        Sent::Delivered => "delivered",
+        Sent::Rejected { .. } => "rejected",
+        Sent::Pending { .. } => "pending",
+    }
 }
 
 /// Where a walk has come to, and what it has found on the way.

@@ -1,11 +1,14 @@
 //! Writing decisions down, a batch in one statement.
 
+use std::borrow::Cow;
+
 use synapsor_core::ledger::{Again, Row};
 use synapsor_core::outbox::Owed;
 use synapsor_core::report::Report;
 use synapsor_crash_points::Defect;
 
 use super::Ledger;
+use super::statements::{all, each};
 use crate::error::ExtensionError;
 
 impl Ledger {
@@ -49,36 +52,27 @@ impl Ledger {
         if rows.is_empty() {
             return Ok(());
         }
-        let all = |f: fn(&Row) -> Option<String>| rows.iter().map(f).collect::<Vec<_>>();
+        let stored: Vec<_> = rows.iter().map(Stored::of).collect();
         let arguments = [
-            all(|r| Some(r.key.clone())).into(),
-            all(|r| Some(r.proposal_id.clone())).into(),
-            all(|r| r.idempotency_key.clone()).into(),
-            all(|r| Some(r.digest.clone())).into(),
-            all(|r| r.source_id.clone()).into(),
-            all(|r| r.target_schema.as_deref().map(storable)).into(),
-            all(|r| r.target_table.as_deref().map(storable)).into(),
-            all(|r| r.operation.clone()).into(),
-            all(|r| Some(r.status.as_str().to_owned())).into(),
-            rows.iter()
-                .map(|r| r.affected_rows)
-                .collect::<Vec<_>>()
-                .into(),
-            all(|r| serde_json::to_string(&r.guards).ok()).into(),
-            rows.iter()
-                .map(|r| r.guard_advanced)
-                .collect::<Vec<_>>()
-                .into(),
-            all(|r| r.reason.clone()).into(),
-            all(|r| r.sqlstate.clone()).into(),
-            all(|r| r.error.as_deref().map(storable)).into(),
-            all(|r| r.error_detail.as_deref().map(storable)).into(),
-            rows.iter().map(|r| r.attempts).collect::<Vec<_>>().into(),
-            all(|r| Some(r.applied_as.clone())).into(),
-            rows.iter()
-                .map(|r| r.next_attempt_in)
-                .collect::<Vec<_>>()
-                .into(),
+            all(rows, |r| Some(&r.key)),
+            all(rows, |r| Some(&r.proposal_id)),
+            all(rows, |r| r.idempotency_key.as_ref()),
+            all(rows, |r| Some(&r.digest)),
+            all(rows, |r| r.source_id.as_ref()),
+            all(&stored, |s| s.target_schema.as_deref()),
+            all(&stored, |s| s.target_table.as_deref()),
+            all(rows, |r| r.operation.as_ref()),
+            all(rows, |r| Some(r.status.as_str())),
+            each(rows, |r| r.affected_rows),
+            all(&stored, |s| s.guards.as_deref()),
+            each(rows, |r| r.guard_advanced),
+            all(rows, |r| r.reason.as_ref()),
+            all(rows, |r| r.sqlstate.as_ref()),
+            all(&stored, |s| s.error.as_deref()),
+            all(&stored, |s| s.error_detail.as_deref()),
+            each(rows, |r| r.attempts),
+            all(rows, |r| Some(&r.applied_as)),
+            each(rows, |r| r.next_attempt_in),
         ];
         let written = self.as_owner(|spi| Ok(spi.update(STATEMENT, None, &arguments)?.len()))?;
         if written == rows.len() || synapsor_crash_points::is_on(Defect::NoLedgerClaim) {
@@ -103,18 +97,9 @@ impl Ledger {
             return Ok(());
         }
         let arguments = [
-            rows.iter()
-                .map(|r| r.key.clone())
-                .collect::<Vec<_>>()
-                .into(),
-            rows.iter()
-                .map(|r| r.proposal_id.clone())
-                .collect::<Vec<_>>()
-                .into(),
-            rows.iter()
-                .map(|r| r.idempotency_key.clone())
-                .collect::<Vec<_>>()
-                .into(),
+            all(rows, |r| Some(&r.key)),
+            all(rows, |r| Some(&r.proposal_id)),
+            all(rows, |r| r.idempotency_key.as_ref()),
         ];
         self.as_owner(|spi| {
             spi.update(STATEMENT, None, &arguments)
@@ -131,7 +116,9 @@ pub fn owed(row: &Row) -> Option<Owed> {
         row.affected_rows,
         row.operation.clone(),
         row.reason.clone(),
-        row.error.as_deref().map(storable),
+        row.error
+            .as_deref()
+            .map(|error| storable(error).into_owned()),
     )?;
     Some(Owed {
         key: row.key.clone(),
@@ -144,11 +131,37 @@ pub fn owed(row: &Row) -> Option<Owed> {
     })
 }
 
+/// What is not kept as it is.
+struct Stored<'r> {
+    target_schema: Option<Cow<'r, str>>,
+    target_table: Option<Cow<'r, str>>,
+    guards: Option<String>,
+    error: Option<Cow<'r, str>>,
+    error_detail: Option<Cow<'r, str>>,
+}
+
+impl<'r> Stored<'r> {
+    fn of(row: &'r Row) -> Self {
+        let text = |text: &'r Option<String>| text.as_deref().map(storable);
+        Stored {
+            target_schema: text(&row.target_schema),
+            target_table: text(&row.target_table),
+            guards: serde_json::to_string(&row.guards).ok(),
+            error: text(&row.error),
+            error_detail: text(&row.error_detail),
+        }
+    }
+}
+
 /// Text that Postgres can keep, of a sensible length. A proposal's names can be anything, also where they were refused.
-fn storable(text: &str) -> String {
+fn storable(text: &str) -> Cow<'_, str> {
     const LONGEST: usize = 4_000;
-    text.chars()
-        .take(LONGEST)
-        .map(|c| if c == '\0' { '\u{fffd}' } else { c })
-        .collect()
+    if text.len() <= LONGEST && !text.contains('\0') {
+        return Cow::Borrowed(text);
+    }
+    let kept = text.chars().take(LONGEST);
+    Cow::Owned(
+        kept.map(|c| if c == '\0' { '\u{fffd}' } else { c })
+            .collect(),
+    )
 }

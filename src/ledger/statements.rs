@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use pgrx::PgOid;
-use pgrx::datum::DatumWithOid;
+use pgrx::datum::{DatumWithOid, IntoDatum};
 use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiResult, SpiTupleTable};
 
 use crate::pg::guc_scope::GucScope;
@@ -95,4 +95,21 @@ impl<'conn> Statements<'_, 'conn> {
         PLANS.with_borrow_mut(|plans| plans.insert(sql.as_ptr(), Rc::clone(&plan)));
         Ok(plan)
     }
+}
+
+/// A text of each, as a parameter `text[]`.
+pub fn all<'r, T, S: AsRef<str> + ?Sized + 'r>(
+    rows: &'r [T],
+    text: impl Fn(&'r T) -> Option<&'r S>,
+) -> DatumWithOid<'r> {
+    let texts: Vec<Option<&str>> = rows.iter().map(|row| text(row).map(S::as_ref)).collect();
+    texts.into()
+}
+
+/// A value of each, as a parameter that is an array.
+pub fn each<'r, T, V: IntoDatum>(rows: &'r [T], value: impl Fn(&'r T) -> V) -> DatumWithOid<'r>
+where
+    Vec<V>: IntoDatum,
+{
+    rows.iter().map(value).collect::<Vec<_>>().into()
 }
