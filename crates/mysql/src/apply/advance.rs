@@ -40,7 +40,7 @@ pub fn advance(session: &mut Session, prepared: &Prepared<'_>) -> Result<(), Unf
         statement.table,
         conditions.join(" AND ")
     );
-    match session.run_afresh(&sql, params)? {
+    match session.run_afresh(&sql, params)?.affected_rows {
         EXPECTED_ROW_COUNT => Ok(()),
         _ => Err(Unfit::Failed(Code::MultiRowBlocked.into())),
     }

@@ -169,13 +169,12 @@ impl Prepared<'_> {
         if self.statement.guards.tenant {
             self.require_known_key()?;
         }
-        let rows = session.run_afresh(&self.statement.sql, self.values())?;
-        if rows != builder::EXPECTED_ROW_COUNT {
+        let answer = session.run_afresh(&self.statement.sql, self.values())?;
+        if answer.affected_rows != builder::EXPECTED_ROW_COUNT {
             return Err(multi_row().into());
         }
-        let id = session.last_insert_id();
         session.settle()?;
-        self.require_inserted_tenant(session, id)?;
+        self.require_inserted_tenant(session, answer.last_insert_id)?;
         Ok(Decision::applied(None))
     }
 
@@ -232,7 +231,21 @@ impl Prepared<'_> {
     }
 
     fn change(&self, session: &mut Session, settings: &ApplySettings) -> Result<Decision, Unfit> {
-        let look = Look::of(self);
+        let mut look = Look::of(self);
+        let decision = self.change_between(session, &mut look, settings);
+        let closed = look.close(session);
+        let decision = decision?;
+        closed?;
+        Ok(decision)
+    }
+
+    /// Runs the statement between two looks at the row.
+    fn change_between(
+        &self,
+        session: &mut Session,
+        look: &mut Look<'_>,
+        settings: &ApplySettings,
+    ) -> Result<Decision, Unfit> {
         match look.find(session)? {
             Found::One { conflicts: false } => {}
             Found::One { conflicts: true } => {
@@ -246,7 +259,8 @@ impl Prepared<'_> {
             true => Cascades::default(),
             false => Cascades::before(session, &place)?,
         };
-        match session.run_afresh(&self.statement.sql, self.values())? {
+        let answer = session.run_afresh(&self.statement.sql, self.values())?;
+        match answer.affected_rows {
             0 => return Ok(Decision::conflict(ConflictReason::RowNotChanged)),
             builder::EXPECTED_ROW_COUNT => {}
             _ => return Err(multi_row().into()),
@@ -255,7 +269,7 @@ impl Prepared<'_> {
         if self.statement.operation == Operation::Delete {
             return Ok(Decision::applied(None));
         }
-        let guard_advanced = self.look_again(session, &look, settings)?;
+        let guard_advanced = self.look_again(session, look, settings)?;
         cascades.require_unchanged(session, &place)?;
         Ok(Decision::applied(guard_advanced))
     }
@@ -265,7 +279,7 @@ impl Prepared<'_> {
     fn look_again(
         &self,
         session: &mut Session,
-        look: &Look<'_>,
+        look: &mut Look<'_>,
         settings: &ApplySettings,
     ) -> Result<Option<bool>, Unfit> {
         let has_guard = self.statement.guards.conflict;
@@ -280,7 +294,7 @@ impl Prepared<'_> {
 }
 
 /// The row is still there; whether its conflict column has another value.
-fn require_row(session: &mut Session, look: &Look<'_>) -> Result<bool, Unfit> {
+fn require_row(session: &mut Session, look: &mut Look<'_>) -> Result<bool, Unfit> {
     match look.find(session)? {
         Found::One { conflicts } => Ok(conflicts),
         _ => Err(Refusal::from(Code::GuardedColumnChanged).into()),

@@ -1,6 +1,6 @@
 //! The row that a proposal is about: locked, read, and compared byte for byte. The server's own `=` finds `ACME` for `acme`.
 
-use mysql::{Row, Value};
+use mysql::{Row, Statement as Query, Value};
 use synapsor_core::builder::{Param, Role};
 use synapsor_core::failure::Failure;
 
@@ -26,10 +26,13 @@ pub enum Found {
     Many,
 }
 
-/// A look at the row that a statement's key and tenant guards name.
+/// A look at the row that a statement's key and tenant guards name, and another one after the statement.
 pub struct Look<'a> {
     prepared: &'a Prepared<'a>,
     sql: String,
+    /// Prepared at the first look. The table can't be altered from then until the transaction ends; where a temporary table hides it
+    /// since, the server itself prepares it anew.
+    query: Option<Query>,
     params: Vec<Value>,
     /// The columns that are read, and what each has to hold.
     expected: Vec<Expected<'a>>,
@@ -74,6 +77,7 @@ impl<'a> Look<'a> {
         Look {
             prepared,
             sql,
+            query: None,
             params,
             expected,
         }
@@ -83,8 +87,8 @@ impl<'a> Look<'a> {
     ///
     /// # Errors
     /// `WRITEBACK_TARGET_UNSUPPORTED` for a cell that is not understood, and the database's own.
-    pub fn find(&self, session: &mut Session) -> Result<Found, Unfit> {
-        let rows = match session.rows_afresh(&self.sql, self.params.clone()) {
+    pub fn find(&mut self, session: &mut Session) -> Result<Found, Unfit> {
+        let rows = match self.rows(session) {
             // No row can hold such a value.
             Err(DatabaseError::Server(told)) if INCOMPARABLE.contains(&told.errno) => {
                 return Ok(Found::None);
@@ -97,6 +101,23 @@ impl<'a> Look<'a> {
             (None, _) => Ok(Found::None),
             (Some(_), Some(_)) => Ok(Found::Many),
             (Some(row), None) => self.compare(row),
+        }
+    }
+
+    fn rows(&mut self, session: &mut Session) -> Result<Vec<Row>, DatabaseError> {
+        let query = match self.query.take() {
+            Some(query) => query,
+            None => session.prepare(&self.sql)?,
+        };
+        let query = self.query.insert(query);
+        session.rows_of(query, self.params.clone())
+    }
+
+    /// Ends it. The next look has to be prepared for the columns as they are then.
+    pub fn close(self, session: &mut Session) -> Result<(), DatabaseError> {
+        match self.query {
+            Some(query) => session.close(query),
+            None => Ok(()),
         }
     }
 

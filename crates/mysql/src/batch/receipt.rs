@@ -105,10 +105,9 @@ impl Batch<'_> {
     ) -> Result<Claim, Error> {
         let ledger = self.ledger;
         let session = self.session()?;
-        session.begin()?;
         session.reach(Point::BeforeClaim)?;
         let key = (subject.key, subject.proposal_id, subject.digest.as_str());
-        let before = match ledger.claim(session, key) {
+        let before = match ledger.claim(session, key)? {
             Err(Error::Database(error)) if is_elsewhere(&error) => {
                 self.roll_back();
                 return Ok(Claim::Elsewhere);
@@ -133,8 +132,7 @@ impl Batch<'_> {
             self.waits = 0;
             let ledger = self.ledger;
             let session = self.session()?;
-            session.begin()?;
-            let probe = ledger.claim(session, ("synapsor probe", "synapsor probe", ""));
+            let probe = ledger.claim(session, ("synapsor probe", "synapsor probe", ""))?;
             self.roll_back();
             probe?;
         }
@@ -301,8 +299,7 @@ impl Batch<'_> {
     fn record_now(&mut self, before: Option<&Entry>, row: &Row) -> Result<Receipt, Error> {
         let ledger = self.ledger;
         let session = self.session()?;
-        session.begin()?;
-        let now = ledger.claim(session, (&row.key, &row.proposal_id, &row.digest))?;
+        let now = ledger.claim(session, (&row.key, &row.proposal_id, &row.digest))??;
         let is_same = match (&now, before) {
             (None, None) => true,
             (Some(now), Some(before)) => {

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use synapsor_core::builder::Statement;
 
-use super::{Target, Unfit, pin};
-use crate::database::{DatabaseError, Session};
+use super::{Target, Unfit, require_foreign};
+use crate::database::{Broken, DatabaseError, Session};
 
 /// Targets that are kept at most.
 const MOST: usize = 256;
@@ -30,8 +30,8 @@ impl Targets {
         statement: &Statement<'_>,
         ledger_schema: &str,
     ) -> Result<Rc<Target>, Unfit> {
-        pin(session, statement, ledger_schema)?;
-        let definition = definition(session, statement)?;
+        require_foreign(statement.schema, statement.table, ledger_schema)?;
+        let definition = pin(session, statement)?;
         if definition
             .as_ref()
             .is_some_and(|text| text.starts_with(TEMPORARY))
@@ -57,20 +57,22 @@ impl Targets {
     }
 }
 
-/// A table's definition, without the number that the next row gets; `None` for a view, whose table may change while it does not, and
-/// where it may not be seen.
-fn definition(
-    session: &mut Session,
-    statement: &Statement<'_>,
-) -> Result<Option<String>, DatabaseError> {
-    let query = format!(
-        "SHOW CREATE TABLE `{}`.`{}`",
-        statement.schema, statement.table
-    );
-    let row = match session.rows(&query, ()) {
-        Err(DatabaseError::Server(told)) if !told.is_lost() => return Ok(None),
-        rows => rows?.into_iter().next(),
+/// Keeps a statement's target as it is defined until the transaction under way ends. Returns the definition of a table, without the
+/// number that the next row gets; `None` for a view, whose table may change while it does not, and where it may not be seen.
+fn pin(session: &mut Session, statement: &Statement<'_>) -> Result<Option<String>, DatabaseError> {
+    let name = format!("`{}`.`{}`", statement.schema, statement.table);
+    // From a cache of queries the server would answer without a look at the table.
+    let look = format!("SELECT SQL_NO_CACHE 1 FROM {name} LIMIT 0");
+    let answers = match session.send(&[&look, &format!("SHOW CREATE TABLE {name}")]) {
+        Err(Broken {
+            answers,
+            error: DatabaseError::Server(told),
+        }) if answers.len() == 1 && !told.is_lost() => {
+            return Ok(None);
+        }
+        answers => answers?,
     };
+    let row = answers.into_iter().flat_map(|answer| answer.rows).next();
     // A view has more columns.
     let cells = row.map(mysql::Row::unwrap).filter(|cells| cells.len() == 2);
     let text = cells.and_then(|mut cells| mysql::from_value_opt::<String>(cells.remove(1)).ok());

@@ -10,7 +10,7 @@ use synapsor_core::builder::{Operation, Param, Role, Statement};
 use synapsor_core::refusal::{Code, Refusal};
 
 use super::{Target, Unfit};
-use crate::database::{DatabaseError, Session, Vendor};
+use crate::database::{DatabaseError, Literal, Session, Vendor, read};
 use crate::value::Typed;
 
 /// Bits of InnoDB's `TYPE`: on delete cascade and set null; on update cascade and set null.
@@ -133,10 +133,11 @@ impl Place<'_> {
         let query = format!(
             "SELECT f.ID, f.FOR_NAME, c.FOR_COL_NAME, c.REF_COL_NAME
              FROM information_schema.{foreign} f JOIN information_schema.{columns} c ON c.ID = f.ID
-             WHERE lower(f.REF_NAME) = lower(?) AND f.TYPE & ? <> 0 ORDER BY f.ID, c.POS"
+             WHERE lower(f.REF_NAME) = lower({name}) AND f.TYPE & {bits} <> 0 ORDER BY f.ID, c.POS",
+            name = Literal::from(&format!("{schema}/{table}"))
         );
-        let name = format!("{schema}/{table}");
-        let rows: Vec<(String, String, String, String)> = match session.all(&query, (name, bits)) {
+        let sent = session.send(&[&query]).map_err(DatabaseError::from);
+        let rows = match sent {
             Err(error) if is_denied(&error) => {
                 if bits == ON_UPDATE && self.is_table() && !self.writes_indexed(session)? {
                     return Ok(None);
@@ -144,10 +145,11 @@ impl Place<'_> {
                 let why = "foreign keys can't be seen without the right PROCESS";
                 return Err(blocked(why).into());
             }
-            rows => rows?,
+            answers => answers?.into_iter().flat_map(|answer| answer.rows),
         };
         let mut widenings = BTreeMap::new();
-        for (id, child, own, referred) in rows {
+        for row in rows {
+            let (id, child, own, referred): (String, String, String, String) = read(row)?;
             let (schema, table) = child.split_once('/').unwrap_or(("", child.as_str()));
             let widening = widenings.entry(id).or_insert_with(|| Widening {
                 schema: schema.to_owned(),

@@ -211,14 +211,6 @@ impl Target {
     }
 }
 
-/// Keeps a statement's target as it is defined until the transaction under way ends.
-fn pin(session: &mut Session, statement: &Statement<'_>, ledger_schema: &str) -> Result<(), Unfit> {
-    let (schema, table) = (statement.schema, statement.table);
-    require_foreign(schema, table, ledger_schema)?;
-    session.rows(&format!("SELECT 1 FROM `{schema}`.`{table}` LIMIT 0"), ())?;
-    Ok(())
-}
-
 /// Neither the server's own tables nor the ledger.
 fn require_foreign(schema: &str, table: &str, ledger_schema: &str) -> Result<(), Unfit> {
     if SYSTEM_SCHEMAS
