@@ -10,8 +10,8 @@ mod session;
 mod statements;
 mod watchdog;
 
-pub use cells::Cells;
+pub use cells::{Cells, typed};
 pub use error::{DatabaseError, Told};
 pub use literal::Literal;
 pub use session::{Database, Session, Vendor};
-pub use statements::{Answer, Broken, read};
+pub use statements::{Answer, Broken, Step, read};

@@ -11,7 +11,7 @@ use synapsor_crash_points::Point;
 use super::address::Address;
 use super::connection;
 use super::error::DatabaseError;
-use super::statements::Answer;
+use super::statements::{Answer, Step};
 use super::watchdog::{IDENTITY, Verdict, Watchdog, Watched};
 use crate::settings::Settings;
 use crate::stop::Stop;
@@ -28,6 +28,8 @@ const IDLE: u32 = 600;
 
 /// MariaDB's error of a statement that took longer than `max_statement_time`.
 const TIME_LIMIT: u16 = 1969;
+
+const BEGIN: &str = "START TRANSACTION";
 
 /// What a value means, and what is an error, must not depend on how the server is configured. Zero is no order to
 /// number a row, a value that does not fit is an error, backticks quote names.
@@ -101,7 +103,7 @@ impl Database {
             version: String::new(),
             user: String::new(),
             settings: String::new(),
-            isolation: Default::default(),
+            beginning: String::new(),
         };
         let set_up = session.set_up(lock_limit);
         set_up.map_err(DatabaseError::while_connecting)?;
@@ -121,7 +123,7 @@ pub struct Session {
     version: String,
     user: String,
     settings: String,
-    isolation: [String; 2],
+    beginning: String,
 }
 
 impl Session {
@@ -155,9 +157,9 @@ impl Session {
         let logs_statements = self.variable("log_bin")?.as_deref() == Some("ON")
             && self.variable("binlog_format")?.as_deref() == Some("STATEMENT");
         let isolation = if logs_statements {
-            "REPEATABLE READ"
+            "REPEATABLE-READ"
         } else {
-            "READ COMMITTED"
+            "READ-COMMITTED"
         };
         // MySQL's limit is for queries alone.
         let time_limit = match self.vendor {
@@ -170,17 +172,23 @@ impl Session {
                  SESSION sql_auto_is_null = 0, SESSION sql_safe_updates = 0, SESSION foreign_key_checks = 1,
                  SESSION unique_checks = 1, SESSION innodb_lock_wait_timeout = {wait}, SESSION lock_wait_timeout = {wait}"
         );
-        self.isolation = [
-            "SET SESSION autocommit = 1".to_owned(),
-            format!("SET SESSION TRANSACTION ISOLATION LEVEL {isolation}, READ WRITE"),
-        ];
-        self.settle()
+        // MariaDB has the one name, MySQL the other, and later MariaDBs both.
+        let prefix = match self.variable("transaction_isolation")? {
+            Some(_) => "transaction",
+            None => "tx",
+        };
+        // All in one statement: each answer is a packet, and wakes us.
+        self.beginning = format!(
+            "{}, SESSION autocommit = 1, SESSION {prefix}_isolation = '{isolation}', SESSION {prefix}_read_only = 0",
+            self.settings
+        );
+        let settings = self.settings.clone();
+        self.query(&settings)
     }
 
     /// Sets what everything here relies on. Code on a target's table (a trigger, a function) can have set something else since.
-    pub fn settle(&mut self) -> Result<(), DatabaseError> {
-        let settings = self.settings.clone();
-        self.query(&settings)
+    pub fn settling(&self) -> Step {
+        Step::Text(self.settings.clone())
     }
 
     /// Takes back all that a statement may have left behind in the session: temporary tables, variables, locks of `GET_LOCK`.
@@ -217,8 +225,9 @@ impl Session {
 
     /// Begins a transaction, under the same settings as every other.
     pub fn begin(&mut self) -> Result<(), DatabaseError> {
-        let beginning = self.beginning();
-        self.query(&beginning.join("; "))
+        let beginning = self.beginning.clone();
+        self.send(&[&beginning, BEGIN])?;
+        Ok(())
     }
 
     /// As [`Session::begin`], with the transaction's first statement in the same message. What came of that is told apart from a
@@ -227,27 +236,12 @@ impl Session {
         &mut self,
         first: &str,
     ) -> Result<Result<Answer, DatabaseError>, DatabaseError> {
-        let beginning = self.beginning();
-        let statements: Vec<&str> = beginning
-            .iter()
-            .map(String::as_str)
-            .chain([first])
-            .collect();
-        match self.send(&statements) {
+        let beginning = self.beginning.clone();
+        match self.send(&[&beginning, BEGIN, first]) {
             Ok(mut answers) => Ok(answers.pop().ok_or(DatabaseError::Unexpected)),
-            Err(broken) if broken.answers.len() == beginning.len() => Ok(Err(broken.error)),
+            Err(broken) if broken.answers.len() == 2 => Ok(Err(broken.error)),
             Err(broken) => Err(broken.error),
         }
-    }
-
-    fn beginning(&self) -> [String; 4] {
-        let [autocommit, isolation] = self.isolation.clone();
-        [
-            self.settings.clone(),
-            autocommit,
-            isolation,
-            "START TRANSACTION".to_owned(),
-        ]
     }
 
     /// Commits. Never interrupted by us: whoever gets an error does not know what became of it.

@@ -1,15 +1,16 @@
-//! How statements are run in a session: as text, several in a message, or prepared, for values of business tables.
+//! How statements are run in a session: as text, several in a message, or prepared.
 
-use mysql::prelude::{FromRow, Queryable};
-use mysql::{Conn, Params, Row, Statement, Value};
+use mysql::prelude::{FromRow, Protocol, Queryable};
+use mysql::{Params, QueryResult, Row, Value};
 
 use super::error::DatabaseError;
+use super::literal::Literal;
 use super::session::Session;
 
-/// What a statement of a message gave.
+/// What a statement gave.
 #[derive(Debug, Default)]
 pub struct Answer {
-    /// Its rows; each cell is a text, or null.
+    /// Its rows. Of a statement that was sent as text, each cell is a text, or null.
     pub rows: Vec<Row>,
     /// Rows that matched, of a statement that writes.
     pub affected_rows: u64,
@@ -17,7 +18,7 @@ pub struct Answer {
     pub last_insert_id: u64,
 }
 
-/// A message of which not all statements were run.
+/// Statements of which not all were run.
 #[derive(Debug)]
 pub struct Broken {
     /// What those before the one that failed gave.
@@ -32,15 +33,71 @@ impl From<Broken> for DatabaseError {
     }
 }
 
+/// A statement, and how its values go with it.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// As parts of its text, if there are any.
+    Text(String),
+    /// As parameters of a statement that is prepared for this once: somebody may have altered the table, and one that was prepared
+    /// before would hold its parameters for values of the old columns' types.
+    Prepared(String, Vec<Value>),
+}
+
+impl Step {
+    /// A statement with a value for each `?`, which it has nowhere else. `None` where their numbers differ.
+    pub fn with_literals(sql: &str, literals: &[Literal<'_>]) -> Option<Self> {
+        let mut parts = sql.split('?');
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        let mut literals = literals.iter();
+        for part in parts {
+            text.push_str(&literals.next()?.to_string());
+            text.push_str(part);
+        }
+        literals.next().is_none().then_some(Step::Text(text))
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self {
+            Step::Text(text) => Some(text),
+            Step::Prepared(..) => None,
+        }
+    }
+}
+
 impl Session {
-    /// Runs statements in one message, without parameters: what is no constant in them has to be safe, or a
-    /// [`Literal`](super::Literal). The first that fails ends it.
+    /// Runs statements one after the other: in one message, where all are text. The first that fails ends it.
     ///
     /// # Errors
     /// That of the first statement that fails, with what those before it gave.
+    pub fn take(&mut self, steps: &[Step]) -> Result<Vec<Answer>, Broken> {
+        if let Some(texts) = steps.iter().map(Step::text).collect::<Option<Vec<_>>>() {
+            return self.send(&texts);
+        }
+        let mut answers = Vec::with_capacity(steps.len());
+        for step in steps {
+            let taken = match step {
+                Step::Text(text) => self.send(&[text]).map_err(|broken| broken.error),
+                Step::Prepared(sql, params) => {
+                    let answer = self.run_afresh(sql, params.clone());
+                    answer.map(|answer| vec![answer])
+                }
+            };
+            match taken {
+                Ok(taken) => answers.extend(taken),
+                Err(error) => return Err(Broken { answers, error }),
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Runs statements in one message, without parameters: what is no constant in them has to be safe, or a [`Literal`].
+    ///
+    /// # Errors
+    /// As [`Session::take`].
     pub fn send(&mut self, statements: &[&str]) -> Result<Vec<Answer>, Broken> {
         let mut answers = Vec::with_capacity(statements.len());
-        let sent = self.limited(|conn| read_answers(conn, &statements.join("; "), &mut answers));
+        let message = statements.join("; ");
+        let sent = self.limited(|conn| read_answers(conn.query_iter(message)?, &mut answers));
         let error = match sent {
             Ok(()) if answers.len() == statements.len() => return Ok(answers),
             Ok(()) => DatabaseError::Unexpected,
@@ -51,7 +108,7 @@ impl Session {
 
     /// Runs statements without parameters, separated by `;`. The first that fails ends it.
     pub fn query(&mut self, sql: &str) -> Result<(), DatabaseError> {
-        self.limited(|conn| read_answers(conn, sql, &mut Vec::new()))
+        self.limited(|conn| read_answers(conn.query_iter(sql)?, &mut Vec::new()))
     }
 
     /// Runs a prepared statement; returns how many rows matched.
@@ -92,72 +149,41 @@ impl Session {
         Ok(self.all(sql, params)?.into_iter().next())
     }
 
-    /// As [`Session::run`], for a table that somebody may have altered: a statement that was prepared before would hold its
-    /// parameters for values of the old columns' types.
+    /// Runs a statement that is prepared for this once: see [`Step::Prepared`].
     pub fn run_afresh(&mut self, sql: &str, params: Vec<Value>) -> Result<Answer, DatabaseError> {
+        let params = match params.is_empty() {
+            true => Params::Empty,
+            false => Params::Positional(params),
+        };
+        let mut answers = Vec::new();
         self.limited(|conn| {
             let statement = conn.prep(sql)?;
-            let done = conn.exec_drop(&statement, positional(params));
-            let answer = done.map(|()| Answer {
-                rows: Vec::new(),
-                affected_rows: conn.affected_rows(),
-                last_insert_id: conn.last_insert_id(),
-            });
+            let done = conn
+                .exec_iter(&statement, params)
+                .and_then(|result| read_answers(result, &mut answers));
             conn.close(statement)?;
-            answer
-        })
-    }
-
-    /// As [`Session::rows`], for a table that somebody may have altered.
-    pub fn rows_afresh(
-        &mut self,
-        sql: &str,
-        params: Vec<Value>,
-    ) -> Result<Vec<Row>, DatabaseError> {
-        self.limited(|conn| {
-            let statement = conn.prep(sql)?;
-            let rows = conn.exec(&statement, positional(params));
-            conn.close(statement)?;
-            rows
-        })
+            done
+        })?;
+        answers.pop().ok_or(DatabaseError::Unexpected)
     }
 
     /// Has the server look at a statement, its names and the rights that it takes, without running it.
     pub fn examine(&mut self, sql: &str) -> Result<(), DatabaseError> {
-        let statement = self.prepare(sql)?;
-        self.close(statement)
-    }
-
-    /// Prepares a statement that is run more than once while its table can't be altered, and to be closed before it can.
-    pub fn prepare(&mut self, sql: &str) -> Result<Statement, DatabaseError> {
-        self.limited(|conn| conn.prep(sql))
-    }
-
-    /// The rows of a query that [`Session::prepare`] has prepared.
-    pub fn rows_of(
-        &mut self,
-        statement: &Statement,
-        params: Vec<Value>,
-    ) -> Result<Vec<Row>, DatabaseError> {
-        self.limited(|conn| conn.exec(statement, positional(params)))
-    }
-
-    /// Ends a statement that [`Session::prepare`] has prepared.
-    pub fn close(&mut self, statement: Statement) -> Result<(), DatabaseError> {
-        self.limited(|conn| conn.close(statement))
+        self.limited(|conn| conn.prep(sql).and_then(|statement| conn.close(statement)))
     }
 
     /// Binds a value to a user variable.
     pub fn set_variable(&mut self, name: &str, value: Option<String>) -> Result<(), DatabaseError> {
-        let value = value.map_or(Value::NULL, Value::from);
-        self.run(&format!("SET @`{name}` = ?"), (value,)).map(drop)
+        self.query(&format!("SET @`{name}` = {}", Literal::from(&value)))
     }
 }
 
-/// Sends a message, and reads what each of its statements gives.
-fn read_answers(conn: &mut Conn, sql: &str, answers: &mut Vec<Answer>) -> Result<(), mysql::Error> {
+/// Reads what each statement of a message gives.
+fn read_answers<P: Protocol>(
+    mut result: QueryResult<'_, '_, '_, P>,
+    answers: &mut Vec<Answer>,
+) -> Result<(), mysql::Error> {
     // Dropping the result would pass over errors of all statements but the first.
-    let mut result = conn.query_iter(sql)?;
     while let Some(set) = result.iter() {
         let mut answer = Answer {
             rows: Vec::new(),
@@ -177,10 +203,22 @@ pub fn read<T: FromRow>(row: Row) -> Result<T, DatabaseError> {
     mysql::from_row_opt(row).map_err(|_| DatabaseError::Unexpected)
 }
 
-fn positional(params: Vec<Value>) -> Params {
-    if params.is_empty() {
-        Params::Empty
-    } else {
-        Params::Positional(params)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_take_the_places_of_question_marks() {
+        let step = |sql, values: &[Literal<'_>]| {
+            Step::with_literals(sql, values)?.text().map(str::to_owned)
+        };
+        let values = [Literal::Text("?'"), Literal::Number(-7)];
+        assert_eq!(
+            step("UPDATE `t` SET `a` = ? WHERE `b` = ?", &values).as_deref(),
+            Some("UPDATE `t` SET `a` = _utf8mb4 X'3F27' WHERE `b` = -7")
+        );
+        assert_eq!(step("DO 1", &[]).as_deref(), Some("DO 1"));
+        assert_eq!(step("DO ?", &values), None, "a value is left");
+        assert_eq!(step("DO ?, ?, ?", &values), None, "a value is missing");
     }
 }

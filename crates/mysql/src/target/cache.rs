@@ -6,7 +6,7 @@ use std::rc::Rc;
 use synapsor_core::builder::Statement;
 
 use super::{Target, Unfit, require_foreign};
-use crate::database::{Broken, DatabaseError, Session};
+use crate::database::{Answer, Broken, DatabaseError, Session};
 
 /// Targets that are kept at most.
 const MOST: usize = 256;
@@ -31,22 +31,22 @@ impl Targets {
         ledger_schema: &str,
     ) -> Result<Rc<Target>, Unfit> {
         require_foreign(statement.schema, statement.table, ledger_schema)?;
-        let definition = pin(session, statement)?;
-        if definition
-            .as_ref()
-            .is_some_and(|text| text.starts_with(TEMPORARY))
-        {
+        let shown = pin(session, statement)?;
+        if shown.as_ref().is_some_and(is_temporary) {
             // Some trigger left it behind. Another session finds the table itself.
             let why = "a temporary table of the session hides the target";
             return Err(DatabaseError::Lost(why.into()).into());
         }
+        let definition = shown.as_ref().and_then(definition);
         let place = (statement.schema.to_owned(), statement.table.to_owned());
         if let (Some(definition), Some((known, target))) = (&definition, self.0.get(&place))
             && definition == known
         {
             return Ok(target.clone());
         }
-        let target = Rc::new(Target::load(session, statement, ledger_schema)?);
+        let mut target = Target::load(session, statement, ledger_schema)?;
+        target.is_shown = shown.is_some();
+        let target = Rc::new(target);
         if let Some(definition) = definition {
             if self.0.len() >= MOST {
                 self.0.clear();
@@ -57,26 +57,41 @@ impl Targets {
     }
 }
 
-/// Keeps a statement's target as it is defined until the transaction under way ends. Returns the definition of a table, without the
-/// number that the next row gets; `None` for a view, whose table may change while it does not, and where it may not be seen.
-fn pin(session: &mut Session, statement: &Statement<'_>) -> Result<Option<String>, DatabaseError> {
+/// Keeps a statement's target as it is defined until the transaction under way ends. Returns how the server shows it; `None` where it
+/// may not be seen.
+fn pin(session: &mut Session, statement: &Statement<'_>) -> Result<Option<Answer>, DatabaseError> {
     let name = format!("`{}`.`{}`", statement.schema, statement.table);
     // From a cache of queries the server would answer without a look at the table.
     let look = format!("SELECT SQL_NO_CACHE 1 FROM {name} LIMIT 0");
-    let answers = match session.send(&[&look, &format!("SHOW CREATE TABLE {name}")]) {
+    match session.send(&[&look, &showing(statement.schema, statement.table)]) {
+        Ok(mut answers) => Ok(answers.pop()),
         Err(Broken {
             answers,
             error: DatabaseError::Server(told),
-        }) if answers.len() == 1 && !told.is_lost() => {
-            return Ok(None);
-        }
-        answers => answers?,
-    };
-    let row = answers.into_iter().flat_map(|answer| answer.rows).next();
+        }) if answers.len() == 1 && !told.is_lost() => Ok(None),
+        Err(broken) => Err(broken.error),
+    }
+}
+
+/// The statement that shows how a table or a view is defined.
+pub fn showing(schema: &str, table: &str) -> String {
+    format!("SHOW CREATE TABLE `{schema}`.`{table}`")
+}
+
+/// True where the server shows a temporary table of the session, which hides the one that is meant.
+pub fn is_temporary(shown: &Answer) -> bool {
+    text(shown).is_some_and(|text| text.starts_with(TEMPORARY))
+}
+
+/// A table's definition, without the number that the next row gets; `None` for a view, whose table may change while it does not.
+fn definition(shown: &Answer) -> Option<String> {
     // A view has more columns.
-    let cells = row.map(mysql::Row::unwrap).filter(|cells| cells.len() == 2);
-    let text = cells.and_then(|mut cells| mysql::from_value_opt::<String>(cells.remove(1)).ok());
-    Ok(text.map(without_counter))
+    let is_table = shown.rows.first().is_some_and(|row| row.len() == 2);
+    text(shown).filter(|_| is_table).map(without_counter)
+}
+
+fn text(shown: &Answer) -> Option<String> {
+    shown.rows.first()?.get_opt(1)?.ok()
 }
 
 fn without_counter(definition: String) -> String {

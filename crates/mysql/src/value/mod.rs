@@ -34,6 +34,8 @@ use mysql::Value;
 use synapsor_core::json::Json;
 use synapsor_core::refusal::{Code, Refusal};
 
+use crate::database::Literal;
+
 pub use column::{Column, ColumnType};
 pub use exact::Exact;
 
@@ -51,6 +53,43 @@ impl Typed {
         parameter: Value::NULL,
         exact: Exact::Null,
     };
+
+    /// The parameter as a part of a statement's text, where the server takes it for the same there: `None` for floats and times.
+    pub fn literal(&self) -> Option<Literal<'_>> {
+        match (&self.parameter, &self.exact) {
+            (Value::NULL, _) => Some(Literal::Null),
+            (Value::Int(number), _) => Some(Literal::Number((*number).into())),
+            (Value::UInt(number), _) => Some(Literal::Number((*number).into())),
+            // Compared as a text, it would be compared as a float.
+            (Value::Bytes(bytes), Exact::Decimal(_)) => {
+                let is_plain = |b: &u8| matches!(b, b'-' | b'.' | b'0'..=b'9');
+                let digits = bytes.iter().all(is_plain).then_some(bytes);
+                digits.and_then(|digits| std::str::from_utf8(digits).ok().map(Literal::Decimal))
+            }
+            (Value::Bytes(bytes), _) => Some(Literal::of_bytes(bytes)),
+            (Value::Date(year, month, day, hour, minute, second, microsecond), _) => {
+                let rest = [*month, *day, *hour, *minute, *second];
+                Some(Literal::DateTime(*year, rest, *microsecond))
+            }
+            (Value::Float(_) | Value::Double(_) | Value::Time(..), _) => None,
+        }
+    }
+
+    /// The bytes of the parameter, where they can be many.
+    pub fn size(&self) -> usize {
+        match &self.parameter {
+            Value::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+
+    /// An integer that is sent and kept as it is.
+    pub fn of_number(number: u64) -> Self {
+        Typed {
+            parameter: Value::UInt(number),
+            exact: Exact::Integer(number.into()),
+        }
+    }
 
     /// A text that is sent and kept as it is.
     fn of_text(text: String) -> Self {
@@ -94,6 +133,11 @@ pub fn guard(value: &Json, column: &Column, ty: &ColumnType) -> Result<Typed, Re
     ty.family()
         .guard(value)
         .map_err(|fault| fault.refusal(column))
+}
+
+/// True for a column whose cells tell as much in a text as in the form that a prepared statement returns.
+pub fn is_whole_in_text(column: &Column) -> bool {
+    !matches!(column.data_type.as_str(), "float" | "double" | "time")
 }
 
 /// What a row's cell holds, as a prepared statement returns it. `None` for a cell that is not understood: then
