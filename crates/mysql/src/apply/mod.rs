@@ -19,7 +19,7 @@ use synapsor_core::refusal::{Code, Refusal};
 
 use crate::database::{DatabaseError, Session};
 use crate::settings::ApplySettings;
-use crate::target::{Cascades, Target, Targets, Unfit};
+use crate::target::{Cascades, Pinned, Target, Targets, Unfit};
 use crate::value::Typed;
 pub use columns::Columns;
 pub use failure::of_lost_connection;
@@ -43,7 +43,7 @@ pub struct Prepared<'p> {
 
 impl Applier<'_> {
     /// Tries a proposal. Its effects, if any, belong to the transaction under way, which is to be rolled back unless it was applied or
-    /// met a conflict.
+    /// met a conflict. Its target may be pinned already.
     ///
     /// # Errors
     /// The connection is gone.
@@ -51,7 +51,11 @@ impl Applier<'_> {
         &mut self,
         session: &mut Session,
         proposal: &Proposal,
+        pinned: Option<Pinned>,
     ) -> Result<Decision, DatabaseError> {
+        if let Some(error) = pinned.as_ref().and_then(Pinned::loss) {
+            return Err(error);
+        }
         let statement = match builder::build(proposal) {
             Ok(statement) => statement,
             Err(refusal) => return Ok(Decision::failed(refusal.into())),
@@ -61,7 +65,7 @@ impl Applier<'_> {
             return Ok(Decision::failed(refusal.into()).with_guards(guards));
         }
         self.bind_tenant(session, Some(proposal))?;
-        let decision = match self.prepare(session, statement) {
+        let decision = match self.prepare(session, statement, pinned) {
             Ok(prepared) => self.run(session, &prepared),
             Err(unfit) => unfit
                 .decision()
@@ -79,9 +83,10 @@ impl Applier<'_> {
         &mut self,
         session: &mut Session,
         statement: Statement<'p>,
+        pinned: Option<Pinned>,
     ) -> Result<Prepared<'p>, Unfit> {
         let targets = &mut self.targets;
-        let target = targets.load(session, &statement, self.ledger_schema)?;
+        let target = targets.load(session, &statement, self.ledger_schema, pinned)?;
         let typed = target.typed(&statement).map_err(Unfit::Failed)?;
         size::require_room(session, &typed)?;
         Ok(Prepared {
@@ -100,7 +105,7 @@ impl Applier<'_> {
         session: &mut Session,
         statement: Statement<'_>,
     ) -> Result<(), Unfit> {
-        let prepared = self.prepare(session, statement)?;
+        let prepared = self.prepare(session, statement, None)?;
         if !self.settings.allow_cascade {
             Cascades::require_sight(session, &prepared.place())?;
         }

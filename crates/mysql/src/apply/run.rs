@@ -159,7 +159,7 @@ impl Prepared<'_> {
             Err(Broken {
                 error: DatabaseError::Server(told),
                 ..
-            }) if !self.target.is_shown && !told.is_lost() => {}
+            }) if !self.target.is_shown && !told.is_transient() => {}
             Err(broken) => return Err(broken.error.into()),
         }
         let answers = session.take(&[look]).map_err(DatabaseError::from)?;

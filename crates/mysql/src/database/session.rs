@@ -11,7 +11,7 @@ use synapsor_crash_points::Point;
 use super::address::Address;
 use super::connection;
 use super::error::DatabaseError;
-use super::statements::{Answer, Step};
+use super::statements::{Answer, Broken, Step};
 use super::watchdog::{IDENTITY, Verdict, Watchdog, Watched};
 use crate::settings::Settings;
 use crate::stop::Stop;
@@ -230,16 +230,20 @@ impl Session {
         Ok(())
     }
 
-    /// As [`Session::begin`], with the transaction's first statement in the same message. What came of that is told apart from a
+    /// As [`Session::begin`], with the transaction's first statements in the same message. What came of those is told apart from a
     /// transaction that did not begin.
     pub fn begin_with(
         &mut self,
-        first: &str,
-    ) -> Result<Result<Answer, DatabaseError>, DatabaseError> {
+        statements: &[&str],
+    ) -> Result<Result<Vec<Answer>, Broken>, DatabaseError> {
         let beginning = self.beginning.clone();
-        match self.send(&[&beginning, BEGIN, first]) {
-            Ok(mut answers) => Ok(answers.pop().ok_or(DatabaseError::Unexpected)),
-            Err(broken) if broken.answers.len() == 2 => Ok(Err(broken.error)),
+        let begun = [&beginning, BEGIN];
+        match self.send(&[&begun, statements].concat()) {
+            Ok(mut answers) => Ok(Ok(answers.split_off(begun.len()))),
+            Err(mut broken) if broken.answers.len() >= begun.len() => {
+                broken.answers.drain(..begun.len());
+                Ok(Err(broken))
+            }
             Err(broken) => Err(broken.error),
         }
     }

@@ -4,16 +4,20 @@ use synapsor_core::ledger::{Entry, Row};
 use synapsor_core::outcome::Status;
 
 use super::{ENTRY, Ledger, read_entry};
-use crate::database::{Answer, DatabaseError, Literal, Session};
+use crate::database::{Answer, Broken, DatabaseError, Literal, Session};
 use crate::error::Error;
 
 /// What came of claiming a receipt.
-pub type Claimed = Result<Option<Entry>, Error>;
+pub struct Claimed {
+    /// What was known of it, `None` where nothing was; or lock wait time-outs and deadlocks, while another session has it.
+    pub before: Result<Option<Entry>, Error>,
+    /// What came of the statements behind the claim. They were not run where it failed.
+    pub then: Result<Vec<Answer>, Broken>,
+}
 
 impl Ledger {
     /// Begins a transaction, and takes the receipt of a key in it: until that ends, nobody else decides its key. What came of the
-    /// receipt is told apart from a transaction that did not begin: what was known of the key, `None` where nothing was; or lock wait
-    /// time-outs and deadlocks, while another session has it.
+    /// receipt is told apart from a transaction that did not begin. Statements that are to follow go in the same message.
     ///
     /// # Errors
     /// No transaction began.
@@ -21,6 +25,7 @@ impl Ledger {
         &self,
         session: &mut Session,
         (key, proposal_id, digest): (&str, &str, &str),
+        then: &[String],
     ) -> Result<Claimed, DatabaseError> {
         let [key_text, proposal_id, digest] = [key, proposal_id, digest].map(Literal::from);
         // Locks the row where there is one. Never committed as it is.
@@ -32,18 +37,33 @@ impl Ledger {
             self.table(),
             hash = hash(key),
         );
-        let claimed = session.begin_with(&insert)?;
-        Ok(self.claimed(session, key, claimed))
+        let statements: Vec<&str> = [&insert]
+            .into_iter()
+            .chain(then)
+            .map(String::as_str)
+            .collect();
+        let (claim, then) = match session.begin_with(&statements)? {
+            Ok(mut answers) => {
+                let then = answers.split_off(1);
+                (Ok(answers.pop().unwrap_or_default()), Ok(then))
+            }
+            Err(mut broken) if !broken.answers.is_empty() => {
+                (Ok(broken.answers.remove(0)), Err(broken))
+            }
+            Err(broken) => (Err(broken.error), Ok(Vec::new())),
+        };
+        let before = self.known(session, key, claim);
+        Ok(Claimed { before, then })
     }
 
-    fn claimed(
+    fn known(
         &self,
         session: &mut Session,
         key: &str,
-        claimed: Result<Answer, DatabaseError>,
-    ) -> Claimed {
+        claim: Result<Answer, DatabaseError>,
+    ) -> Result<Option<Entry>, Error> {
         // The table numbers no rows: an id comes back only where there was a row.
-        if claimed?.last_insert_id == 0 {
+        if claim?.last_insert_id == 0 {
             return Ok(None);
         }
         let (found, entry) = self

@@ -29,9 +29,14 @@ impl Targets {
         session: &mut Session,
         statement: &Statement<'_>,
         ledger_schema: &str,
+        pinned: Option<Pinned>,
     ) -> Result<Rc<Target>, Unfit> {
         require_foreign(statement.schema, statement.table, ledger_schema)?;
-        let shown = pin(session, statement)?;
+        let pinned = pinned.unwrap_or_else(|| {
+            let pinning = pinning(statement);
+            Pinned::of(session.send(&[&pinning[0], &pinning[1]]))
+        });
+        let shown = pinned.0?;
         if shown.as_ref().is_some_and(is_temporary) {
             // Some trigger left it behind. Another session finds the table itself.
             let why = "a temporary table of the session hides the target";
@@ -57,20 +62,40 @@ impl Targets {
     }
 }
 
-/// Keeps a statement's target as it is defined until the transaction under way ends. Returns how the server shows it; `None` where it
-/// may not be seen.
-fn pin(session: &mut Session, statement: &Statement<'_>) -> Result<Option<Answer>, DatabaseError> {
-    let name = format!("`{}`.`{}`", statement.schema, statement.table);
-    // From a cache of queries the server would answer without a look at the table.
-    let look = format!("SELECT SQL_NO_CACHE 1 FROM {name} LIMIT 0");
-    match session.send(&[&look, &showing(statement.schema, statement.table)]) {
-        Ok(mut answers) => Ok(answers.pop()),
-        Err(Broken {
-            answers,
-            error: DatabaseError::Server(told),
-        }) if answers.len() == 1 && !told.is_lost() => Ok(None),
-        Err(broken) => Err(broken.error),
+/// A target that stays as it is defined until the transaction under way ends: how the server shows it, `None` where it may not be
+/// seen; or why it could not be pinned.
+pub struct Pinned(Result<Option<Answer>, DatabaseError>);
+
+impl Pinned {
+    /// What pins a statement's target; `None` for one that is never looked at.
+    pub fn statements(statement: &Statement<'_>, ledger_schema: &str) -> Option<[String; 2]> {
+        let is_foreign = require_foreign(statement.schema, statement.table, ledger_schema).is_ok();
+        is_foreign.then(|| pinning(statement))
     }
+
+    /// What came of those statements.
+    pub fn of(taken: Result<Vec<Answer>, Broken>) -> Self {
+        Pinned(match taken {
+            Ok(mut answers) => Ok(answers.pop()),
+            Err(Broken {
+                answers,
+                error: DatabaseError::Server(told),
+            }) if answers.len() == 1 && !told.is_transient() => Ok(None),
+            Err(broken) => Err(broken.error),
+        })
+    }
+
+    /// Why the connection is gone, where it is.
+    pub fn loss(&self) -> Option<DatabaseError> {
+        self.0.as_ref().err().filter(|e| e.is_lost()).cloned()
+    }
+}
+
+fn pinning(statement: &Statement<'_>) -> [String; 2] {
+    let (schema, table) = (statement.schema, statement.table);
+    // From a cache of queries the server would answer without a look at the table.
+    let look = format!("SELECT SQL_NO_CACHE 1 FROM `{schema}`.`{table}` LIMIT 0");
+    [look, showing(schema, table)]
 }
 
 /// The statement that shows how a table or a view is defined.

@@ -14,7 +14,7 @@ use synapsor_core::refusal::{Code, Refusal};
 
 use crate::database::{Answer, Cells, DatabaseError, Session, Step, Vendor};
 use crate::value::{self, Column, ColumnType, Typed};
-pub use cache::Targets;
+pub use cache::{Pinned, Targets};
 pub use foreign_keys::{Cascades, Listed, Place};
 
 /// Databases of the server itself.

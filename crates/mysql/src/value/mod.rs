@@ -2,8 +2,9 @@
 //! and what a row holds is compared by what it is, not by its collation.
 //!
 //! Each family of types has a file of its own, which knows how a value of it is sent and how a cell of it comes back
-//! from a prepared statement. The session is expected in strict mode, in utf8mb4 and at `+00:00`. A statement must be
-//! prepared after the column was looked at: a server keeps a parameter in the type that its column had when the
+//! from a prepared statement. The session is expected in strict mode, in utf8mb4 and at `+00:00`. Most values can be
+//! sent as a part of a statement's text, too: see [`Typed::literal`]. For the others, a statement must be prepared
+//! after the column was looked at: a server keeps a parameter in the type that its column had when the
 //! statement was prepared, and stores nonsense where the column has another type by then.
 
 mod address;

@@ -24,7 +24,7 @@ fn round_trips(stage: &Stage, proxy: &Proxy, deed: Deed, tickets: Range<i64>) ->
 fn a_proposal_takes_no_more_round_trips_than_it_needs(flavor: Flavor) {
     const MANY: usize = 10;
     let (stage, proxy) = Stage::new(flavor).behind_a_proxy();
-    for (n, (deed, most)) in (0..).zip([(Deed::Close, 7), (Deed::Open, 6), (Deed::Remove, 7)]) {
+    for (n, (deed, most)) in (0..).zip([(Deed::Close, 6), (Deed::Open, 5), (Deed::Remove, 6)]) {
         let first = 1 + 30 * n;
         let of_one = round_trips(&stage, &proxy, deed, first..first + 1);
         let of_more = round_trips(&stage, &proxy, deed, first + 1..first + 2 + MANY as i64);

@@ -10,6 +10,7 @@ on_both! {
     a_trigger_that_moves_the_row_is_found_out_and_everything_is_rolled_back
     a_trigger_that_moves_a_new_row_is_found_out
     a_temporary_table_over_the_target_hides_nothing_that_a_trigger_did
+    a_temporary_table_is_found_where_the_target_s_definition_may_not_be_seen
     a_trigger_that_changes_other_columns_is_none_of_our_business
     a_trigger_s_error_tells_nobody_outside_what_it_says
     an_error_that_a_trigger_borrows_is_taken_as_the_server_s_own
@@ -166,6 +167,40 @@ fn a_temporary_table_over_the_target_hides_nothing_that_a_trigger_did(flavor: Fl
         }
     }
     assert_eq!(polled.outcome("close_1"), "applied", "it harms no other");
+}
+
+fn a_temporary_table_is_found_where_the_target_s_definition_may_not_be_seen(flavor: Flavor) {
+    let stage = Stage::new(flavor);
+    let action = "BEGIN IF NEW.said = 'move' THEN
+            CREATE TEMPORARY TABLE IF NOT EXISTS narrow AS SELECT 1 AS id, 'acme' AS tenant, 1 AS version, 'y' AS said;
+            SET NEW.tenant = 'globex';
+        END IF; END";
+    stage
+        .shop
+        .execute(&table("narrow", "BEFORE UPDATE", action));
+    stage.grant("SELECT (id, tenant, version, said), UPDATE (said) ON narrow");
+    let numbered = "CREATE TABLE numbered (id int AUTO_INCREMENT PRIMARY KEY, tenant varchar(9), said text);
+        CREATE TRIGGER on_numbered BEFORE INSERT ON numbered FOR EACH ROW BEGIN IF NEW.said = 'move' THEN
+            CREATE TEMPORARY TABLE IF NOT EXISTS numbered AS SELECT 1 AS id, 'acme' AS tenant UNION SELECT 2, 'acme';
+            SET NEW.tenant = 'globex';
+        END IF; END;";
+    stage.shop.execute(numbered);
+    stage.grant("SELECT (id, tenant), INSERT (tenant, said) ON numbered");
+    for said in ["move", "stay"] {
+        let update = stage.update("narrow").id(&format!("update_{said}"));
+        let update = update.key("id", 1).tenant("tenant", "acme");
+        stage.approve(update.conflict("version", 1).change("said", said));
+        let insert = stage.insert("numbered").id(&format!("insert_{said}"));
+        stage.approve(insert.change("said", said).tenant("tenant", "acme"));
+    }
+    let polled = stage.poll();
+    for operation in ["update", "insert"] {
+        let moved = polled.outcome(&format!("{operation}_move"));
+        assert!(moved.starts_with("WRITEBACK_TARGET_UNSUPPORTED"), "{moved}");
+        assert_eq!(polled.outcome(&format!("{operation}_stay")), "applied");
+    }
+    assert_eq!(rows(&stage, "narrow"), "1:acme:1:stay,2:acme:1:x");
+    assert_eq!(stage.number("SELECT count(*) FROM numbered"), 1);
 }
 
 fn a_trigger_that_changes_other_columns_is_none_of_our_business(flavor: Flavor) {
