@@ -73,6 +73,9 @@ impl Link {
         loop {
             let packet = Packet::read(&self.client)?;
             control.wait_while_frozen();
+            if packet.is_answered() {
+                control.count_round_trip();
+            }
             let command = packet.command();
             let starts_tls = command == Command::StartTls;
             let statement = self.statement(command);

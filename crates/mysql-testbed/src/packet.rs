@@ -9,6 +9,8 @@ const HEADER: usize = 4;
 const QUERY: u8 = 0x03;
 const PREPARE: u8 = 0x16;
 const EXECUTE: u8 = 0x17;
+/// Of a value in pieces, the closing of a statement, and the end of the session.
+const UNANSWERED: [u8; 3] = [0x18, 0x19, 0x01];
 const CLIENT_SSL: u32 = 0x800;
 
 /// The bytes of an answer that say which number a prepared statement got: a header, a zero, the number.
@@ -52,6 +54,13 @@ impl Packet {
     /// All of it, with its header.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// True for a command that the server answers.
+    pub(crate) fn is_answered(&self) -> bool {
+        let sequence = self.bytes[HEADER - 1];
+        let command = self.bytes.get(HEADER);
+        sequence == 0 && command.is_some_and(|command| !UNANSWERED.contains(command))
     }
 
     pub(crate) fn command(&self) -> Command {
@@ -126,6 +135,21 @@ mod tests {
             None,
             "an error"
         );
+    }
+
+    #[test]
+    fn a_command_is_a_round_trip_where_it_is_answered() {
+        let is_answered = |sequence, payload| packet(sequence, payload).is_answered();
+        assert!(is_answered(0, b"\x03COMMIT"));
+        assert!(
+            !is_answered(0, b"\x19\x01\0\0\0"),
+            "the closing of a statement"
+        );
+        assert!(
+            !is_answered(1, b"\x03COMMIT"),
+            "what belongs to an earlier one"
+        );
+        assert!(!is_answered(0, b""));
     }
 
     #[test]

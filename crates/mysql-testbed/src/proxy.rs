@@ -145,6 +145,12 @@ impl Proxy {
         self.control.state().holds
     }
 
+    /// How many commands have come that the server has to answer, on all connections without TLS.
+    #[must_use]
+    pub fn round_trips(&self) -> usize {
+        self.control.state().round_trips
+    }
+
     /// How many connections were cut at a statement.
     #[must_use]
     pub fn cuts(&self) -> usize {
@@ -225,6 +231,7 @@ struct State {
     closed: bool,
     connections: usize,
     cuts: usize,
+    round_trips: usize,
     links: Vec<Weak<Link>>,
 }
 
@@ -251,6 +258,10 @@ impl Control {
 
     pub(crate) fn count_cut(&self) {
         self.state().cuts += 1;
+    }
+
+    pub(crate) fn count_round_trip(&self) {
+        self.state().round_trips += 1;
     }
 
     /// Returns at the next thaw.

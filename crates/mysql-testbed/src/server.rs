@@ -188,8 +188,14 @@ impl Server {
     }
 
     /// Stops the server's clock: connections stay, nobody answers.
+    ///
+    /// # Panics
+    /// When it goes on.
     pub fn freeze(&mut self) {
         self.send(libc::SIGSTOP);
+        // Until the signal has come to all threads, they answer still.
+        let frozen = within(PATIENCE, || stands_still(self.pid()));
+        assert!(frozen, "the server does not stand still");
     }
 
     /// Has a frozen server go on.
@@ -260,6 +266,19 @@ impl Server {
             let _ = process.wait();
         }
     }
+}
+
+/// True when each thread of a process is stopped.
+fn stands_still(pid: i32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    let mut threads = threads.into_iter().flatten().flatten();
+    threads.all(|thread| {
+        let state = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // Behind the name, which can have anything in it.
+        state
+            .rsplit_once(") ")
+            .is_none_or(|(_, rest)| rest.starts_with('T'))
+    })
 }
 
 impl Deref for Server {

@@ -1,20 +1,18 @@
 //! Advancing the conflict column, so that a second proposal made from the same reading is a conflict and not a lost update.
 
-use mysql::Value;
-use synapsor_core::builder::{EXPECTED_ROW_COUNT, Role};
-use synapsor_core::refusal::Code;
+use synapsor_core::builder::Role;
 
-use super::Prepared;
-use crate::database::Session;
+use super::{Prepared, step};
+use crate::database::Step;
 use crate::target::Unfit;
 
-/// An integer goes up by one, a time to now. Other types stay as they are.
-pub fn advance(session: &mut Session, prepared: &Prepared<'_>) -> Result<(), Unfit> {
+/// An integer goes up by one, a time to now. `None` for other types, which stay as they are.
+pub fn step(prepared: &Prepared<'_>) -> Result<Option<Step>, Unfit> {
     let statement = &prepared.statement;
     let Some(name) = statement.conflict_column() else {
-        return Ok(());
+        return Ok(None);
     };
-    let column = prepared.target.column(name).map_err(Unfit::Failed)?;
+    let column = prepared.target.column(name)?;
     let digits = column.datetime_precision.unwrap_or(0).min(6);
     let next = match column.data_type.as_str() {
         "tinyint" | "smallint" | "mediumint" | "int" | "bigint" => {
@@ -25,13 +23,13 @@ pub fn advance(session: &mut Session, prepared: &Prepared<'_>) -> Result<(), Unf
             "greatest(UTC_TIMESTAMP({digits}), coalesce(`{name}` + INTERVAL {} MICROSECOND, UTC_TIMESTAMP({digits})))",
             10u32.pow(6 - digits as u32)
         ),
-        _ => return Ok(()),
+        _ => return Ok(None),
     };
-    let (mut conditions, mut params) = (Vec::new(), Vec::<Value>::new());
+    let (mut conditions, mut values) = (Vec::new(), Vec::new());
     for (param, typed) in statement.params.iter().zip(&prepared.typed) {
         if matches!(param.role, Role::Key | Role::Tenant) {
             conditions.push(format!("`{}` = ?", param.column));
-            params.push(typed.parameter.clone());
+            values.push(typed);
         }
     }
     let sql = format!(
@@ -40,8 +38,5 @@ pub fn advance(session: &mut Session, prepared: &Prepared<'_>) -> Result<(), Unf
         statement.table,
         conditions.join(" AND ")
     );
-    match session.run_afresh(&sql, params)? {
-        EXPECTED_ROW_COUNT => Ok(()),
-        _ => Err(Unfit::Failed(Code::MultiRowBlocked.into())),
-    }
+    Ok(Some(step::of(sql, &values)))
 }

@@ -45,7 +45,7 @@ impl<'a> Columns<'a> {
             statement.table,
             conditions.join(" AND ")
         );
-        let Some(row) = session.rows_afresh(&sql, params)?.into_iter().next() else {
+        let Some(row) = session.run_afresh(&sql, params)?.rows.into_iter().next() else {
             return Ok(Value::Null);
         };
         let mut values = Map::new();

@@ -4,13 +4,13 @@ use mysql::{Row, Value};
 use synapsor_core::builder::{Param, Role};
 use synapsor_core::failure::Failure;
 
-use super::Prepared;
-use crate::database::{DatabaseError, Session};
+use super::{Prepared, step};
+use crate::database::{DatabaseError, Step, typed};
 use crate::target::{Target, Unfit};
 use crate::value::{self, ColumnType, Exact, Typed};
 
-/// The errors for a value with a character that the column's set does not have: MariaDB's and MySQL's.
-const INCOMPARABLE: [u16; 2] = [1267, 3988];
+/// The errors for a value with a character that the column's set does not have: MariaDB's, and MySQL's for a literal and a parameter.
+const INCOMPARABLE: [u16; 3] = [1267, 3854, 3988];
 
 /// What a look found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +26,10 @@ pub enum Found {
     Many,
 }
 
-/// A look at the row that a statement's key and tenant guards name.
+/// A look at the row that a statement's key and tenant guards name: locked, where it is found.
 pub struct Look<'a> {
     prepared: &'a Prepared<'a>,
-    sql: String,
-    params: Vec<Value>,
+    step: Step,
     /// The columns that are read, and what each has to hold.
     expected: Vec<Expected<'a>>,
 }
@@ -43,10 +42,10 @@ struct Expected<'a> {
 
 impl<'a> Look<'a> {
     /// Prepares it.
-    pub fn of(prepared: &'a Prepared<'a>) -> Self {
+    pub fn of(prepared: &'a Prepared<'a>) -> Result<Self, Unfit> {
         let statement = &prepared.statement;
         let mut expected = Vec::new();
-        let (mut conditions, mut params) = (Vec::new(), Vec::new());
+        let (mut conditions, mut values) = (Vec::new(), Vec::new());
         for (param, typed) in guards(prepared) {
             expected.push(Expected {
                 column: param.column,
@@ -55,7 +54,7 @@ impl<'a> Look<'a> {
             });
             if param.role != Role::Conflict {
                 conditions.push(format!("`{}` = ?", param.column));
-                params.push(typed.parameter.clone());
+                values.push(typed);
             }
         }
         expected.extend(statement.null_conflict_column.map(|column| Expected {
@@ -71,20 +70,25 @@ impl<'a> Look<'a> {
             statement.table,
             conditions.join(" AND ")
         );
-        Look {
+        let read = expected.iter().map(|expected| expected.column);
+        Ok(Look {
+            step: reading(&prepared.target, read, sql, &values)?,
             prepared,
-            sql,
-            params,
             expected,
-        }
+        })
     }
 
-    /// Locks what the server finds, and compares it.
+    /// The query.
+    pub fn step(&self) -> Step {
+        self.step.clone()
+    }
+
+    /// What came of the query.
     ///
     /// # Errors
     /// `WRITEBACK_TARGET_UNSUPPORTED` for a cell that is not understood, and the database's own.
-    pub fn find(&self, session: &mut Session) -> Result<Found, Unfit> {
-        let rows = match session.rows_afresh(&self.sql, self.params.clone()) {
+    pub fn found(&self, rows: Result<Vec<Row>, DatabaseError>) -> Result<Found, Unfit> {
+        let rows = match rows {
             // No row can hold such a value.
             Err(DatabaseError::Server(told)) if INCOMPARABLE.contains(&told.errno) => {
                 return Ok(Found::None);
@@ -102,7 +106,7 @@ impl<'a> Look<'a> {
 
     fn compare(&self, row: Row) -> Result<Found, Unfit> {
         let mut conflicts = false;
-        for (expected, cell) in self.expected.iter().zip(row.unwrap()) {
+        for (expected, cell) in self.expected.iter().zip(typed(row)) {
             if read(&self.prepared.target, expected.column, &cell)? == expected.exact {
                 continue;
             }
@@ -120,14 +124,8 @@ fn guards<'a>(prepared: &'a Prepared<'a>) -> impl Iterator<Item = (&'a Param<'a>
     pairs.filter(|(param, _)| param.role != Role::Written)
 }
 
-/// True when the one row with this key, which this transaction has made, has exactly this in a column.
-pub fn holds(
-    session: &mut Session,
-    target: &Target,
-    key: &[(&str, Value)],
-    column: &str,
-    expected: &Exact,
-) -> Result<bool, Unfit> {
+/// A look at what the one row with this key, which this transaction has made, has in a column.
+pub fn of_key(target: &Target, key: &[(&str, Typed)], column: &str) -> Result<Step, Unfit> {
     let conditions: Vec<_> = key
         .iter()
         .map(|(name, _)| format!("`{name}` = ?"))
@@ -138,19 +136,40 @@ pub fn holds(
         target.name,
         conditions.join(" AND ")
     );
-    let params: Vec<Value> = key.iter().map(|(_, value)| value.clone()).collect();
-    let rows = session.rows_afresh(&sql, params)?;
+    let values: Vec<&Typed> = key.iter().map(|(_, typed)| typed).collect();
+    reading(target, [column], sql, &values)
+}
+
+/// True when that look has found one row, with exactly this in the column.
+pub fn holds(
+    target: &Target,
+    rows: Vec<Row>,
+    column: &str,
+    expected: &Exact,
+) -> Result<bool, Unfit> {
     match <[Row; 1]>::try_from(rows) {
         Ok([row]) => {
-            let cell = row
-                .unwrap()
-                .into_iter()
-                .next()
-                .ok_or(DatabaseError::Unexpected)?;
+            let cell = typed(row).into_iter().next();
+            let cell = cell.ok_or(DatabaseError::Unexpected)?;
             Ok(read(target, column, &cell)? == *expected)
         }
         Err(_) => Ok(false),
     }
+}
+
+/// A query of columns, as text where nothing is lost by that.
+fn reading<'a>(
+    target: &Target,
+    columns: impl IntoIterator<Item = &'a str>,
+    sql: String,
+    values: &[&Typed],
+) -> Result<Step, Unfit> {
+    for name in columns {
+        if !value::is_whole_in_text(target.column(name)?) {
+            return Ok(step::prepared(sql, values));
+        }
+    }
+    Ok(step::of(sql, values))
 }
 
 /// What a cell of a column holds.

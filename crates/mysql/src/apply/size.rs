@@ -1,6 +1,5 @@
 //! Values that are longer together than what the server takes at a time: it would end the connection in the middle of them.
 
-use mysql::Value;
 use synapsor_core::failure::Failure;
 
 use crate::database::Session;
@@ -18,10 +17,7 @@ const OVERHEAD: usize = 16;
 /// # Errors
 /// `SQLSTATE 08S01: ER_NET_PACKET_TOO_LARGE`
 pub fn require_room(session: &mut Session, values: &[Typed]) -> Result<(), Unfit> {
-    let size: usize = values
-        .iter()
-        .map(|value| OVERHEAD + length(&value.parameter))
-        .sum();
+    let size: usize = values.iter().map(|value| OVERHEAD + value.size()).sum();
     if size <= SMALL {
         return Ok(());
     }
@@ -31,11 +27,4 @@ pub fn require_room(session: &mut Session, values: &[Typed]) -> Result<(), Unfit
         return Ok(());
     }
     Err(Failure::of_sqlstate("08S01", "ER_NET_PACKET_TOO_LARGE", &[]).into())
-}
-
-fn length(value: &Value) -> usize {
-    match value {
-        Value::Bytes(bytes) => bytes.len(),
-        _ => 0,
-    }
 }

@@ -1,6 +1,7 @@
 //! One proposal and its receipt: claimed, decided and committed in one transaction; and what is done when that does not go well.
 
 use serde_json::json;
+use synapsor_core::builder;
 use synapsor_core::decision::Decision;
 use synapsor_core::judgement::{Retry, Subject, Verdict};
 use synapsor_core::ledger::{Circumstances, Entry, Row};
@@ -12,6 +13,7 @@ use crate::apply::{Applier, of_lost_connection};
 use crate::database::DatabaseError;
 use crate::error::Error;
 use crate::output::Level;
+use crate::target::Pinned;
 
 /// Errors of the ledger while another instance is at the same receipt: a lock wait time-out, a deadlock.
 const ELSEWHERE: [u16; 2] = [1205, 1213];
@@ -30,8 +32,8 @@ pub(super) enum Receipt {
 
 /// What came of claiming a receipt.
 enum Claim {
-    /// It is ours until the transaction ends; what was known of it.
-    Ours(Option<Entry>),
+    /// It is ours until the transaction ends; what was known of it, and its target, if it names one.
+    Ours(Option<Entry>, Option<Pinned>),
     /// There is nothing to try.
     Known(Entry),
     /// Another session has it.
@@ -64,7 +66,7 @@ impl Batch<'_> {
         is_again: bool,
     ) -> Result<Receipt, Error> {
         let tried = match self.claim(subject, retry, is_again) {
-            Ok(Claim::Ours(before)) => self.attempt(source_id, subject, before),
+            Ok(Claim::Ours(before, pinned)) => self.attempt(source_id, subject, before, pinned),
             Ok(Claim::Known(entry)) => return Ok(Receipt::Known(entry)),
             Ok(Claim::Elsewhere) => return self.elsewhere(),
             Err(error) => Err(error),
@@ -96,7 +98,7 @@ impl Batch<'_> {
         }
     }
 
-    /// Begins a transaction with the receipt of a subject in it.
+    /// Begins a transaction with the receipt of a subject in it, and pins its target.
     fn claim(
         &mut self,
         subject: &Subject<'_>,
@@ -105,10 +107,18 @@ impl Batch<'_> {
     ) -> Result<Claim, Error> {
         let ledger = self.ledger;
         let session = self.session()?;
-        session.begin()?;
         session.reach(Point::BeforeClaim)?;
         let key = (subject.key, subject.proposal_id, subject.digest.as_str());
-        let before = match ledger.claim(session, key) {
+        let statement = subject
+            .content
+            .as_ref()
+            .ok()
+            .and_then(|p| builder::build(p).ok());
+        let pinning =
+            statement.and_then(|statement| Pinned::statements(&statement, ledger.schema()));
+        let then = pinning.as_ref().map_or(&[][..], |pinning| pinning);
+        let claimed = ledger.claim(session, key, then)?;
+        let before = match claimed.before {
             Err(Error::Database(error)) if is_elsewhere(&error) => {
                 self.roll_back();
                 return Ok(Claim::Elsewhere);
@@ -117,7 +127,8 @@ impl Batch<'_> {
         };
         session.reach(Point::AfterClaim)?;
         if subject.judge(before.as_ref(), retry, is_again) == Verdict::Try {
-            return Ok(Claim::Ours(before));
+            let pinned = pinning.map(|_| Pinned::of(claimed.then));
+            return Ok(Claim::Ours(before, pinned));
         }
         session.rollback()?;
         let entry = before.ok_or(DatabaseError::Unexpected)?;
@@ -133,10 +144,9 @@ impl Batch<'_> {
             self.waits = 0;
             let ledger = self.ledger;
             let session = self.session()?;
-            session.begin()?;
-            let probe = ledger.claim(session, ("synapsor probe", "synapsor probe", ""));
+            let probe = ledger.claim(session, ("synapsor probe", "synapsor probe", ""), &[])?;
             self.roll_back();
-            probe?;
+            probe.before?;
         }
         Ok(Receipt::Elsewhere)
     }
@@ -146,8 +156,9 @@ impl Batch<'_> {
         source_id: &str,
         subject: &Subject<'_>,
         before: Option<Entry>,
+        pinned: Option<Pinned>,
     ) -> Result<Receipt, Error> {
-        let decision = self.decide_now(subject)?;
+        let decision = self.decide_now(subject, pinned)?;
         let row = self.row(source_id, subject, before.as_ref(), decision);
         if self.settings.dry_run {
             self.roll_back();
@@ -164,7 +175,11 @@ impl Batch<'_> {
     }
 
     /// The decision on a subject whose receipt we have.
-    fn decide_now(&mut self, subject: &Subject<'_>) -> Result<Decision, Error> {
+    fn decide_now(
+        &mut self,
+        subject: &Subject<'_>,
+        pinned: Option<Pinned>,
+    ) -> Result<Decision, Error> {
         let mut applier = Applier {
             settings: &self.settings.applying,
             ledger_schema: self.ledger.schema(),
@@ -172,7 +187,7 @@ impl Batch<'_> {
         };
         let session = self.session.as_mut().ok_or(DatabaseError::Unexpected)?;
         let decided = match subject.content {
-            Ok(proposal) => applier.apply(session, proposal),
+            Ok(proposal) => applier.apply(session, proposal, pinned),
             Err(bad) => Ok(Decision::failed(bad.refusal.clone().into())),
         };
         match decided {
@@ -301,8 +316,8 @@ impl Batch<'_> {
     fn record_now(&mut self, before: Option<&Entry>, row: &Row) -> Result<Receipt, Error> {
         let ledger = self.ledger;
         let session = self.session()?;
-        session.begin()?;
-        let now = ledger.claim(session, (&row.key, &row.proposal_id, &row.digest))?;
+        let claimed = ledger.claim(session, (&row.key, &row.proposal_id, &row.digest), &[])?;
+        let now = claimed.before?;
         let is_same = match (&now, before) {
             (None, None) => true,
             (Some(now), Some(before)) => {

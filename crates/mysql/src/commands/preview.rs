@@ -46,7 +46,7 @@ fn preview(
         targets: &mut Targets::default(),
     };
     let before = look(&mut applier, session, proposal)?;
-    let decision = applier.apply(session, proposal)?;
+    let decision = applier.apply(session, proposal, None)?;
     let is_applied = decision.affected_rows() == builder::EXPECTED_ROW_COUNT;
     let operation = builder::operation(proposal).ok();
     let after = match operation {
@@ -83,7 +83,7 @@ fn look(
         return Ok(Value::Null);
     };
     // What can't be looked at, the trial itself explains.
-    match applier.prepare(session, statement) {
+    match applier.prepare(session, statement, None) {
         Ok(prepared) => Ok(Columns::of(&prepared).look(session)?),
         Err(_) => Ok(Value::Null),
     }

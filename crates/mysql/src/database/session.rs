@@ -4,13 +4,14 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mysql::Conn;
 use mysql::prelude::Queryable;
-use mysql::{Conn, Params, Row, Value};
 use synapsor_crash_points::Point;
 
 use super::address::Address;
 use super::connection;
 use super::error::DatabaseError;
+use super::statements::{Answer, Broken, Step};
 use super::watchdog::{IDENTITY, Verdict, Watchdog, Watched};
 use crate::settings::Settings;
 use crate::stop::Stop;
@@ -27,6 +28,8 @@ const IDLE: u32 = 600;
 
 /// MariaDB's error of a statement that took longer than `max_statement_time`.
 const TIME_LIMIT: u16 = 1969;
+
+const BEGIN: &str = "START TRANSACTION";
 
 /// What a value means, and what is an error, must not depend on how the server is configured. Zero is no order to
 /// number a row, a value that does not fit is an error, backticks quote names.
@@ -99,12 +102,11 @@ impl Database {
             vendor: Vendor::MySql,
             version: String::new(),
             user: String::new(),
-            inserted: 0,
             settings: String::new(),
-            isolation: String::new(),
+            beginning: String::new(),
         };
-        let prepared = session.prepare(lock_limit);
-        prepared.map_err(DatabaseError::while_connecting)?;
+        let set_up = session.set_up(lock_limit);
+        set_up.map_err(DatabaseError::while_connecting)?;
         Ok(session)
     }
 }
@@ -120,9 +122,8 @@ pub struct Session {
     vendor: Vendor,
     version: String,
     user: String,
-    inserted: u64,
     settings: String,
-    isolation: String,
+    beginning: String,
 }
 
 impl Session {
@@ -141,7 +142,7 @@ impl Session {
         &self.user
     }
 
-    fn prepare(&mut self, lock_limit: Duration) -> Result<(), DatabaseError> {
+    fn set_up(&mut self, lock_limit: Duration) -> Result<(), DatabaseError> {
         let facts = format!("SELECT VERSION(), CURRENT_USER(), CONNECTION_ID(), {IDENTITY}");
         let facts: Option<(String, String, u64, String)> = self.one(&facts, ())?;
         let (version, user, id, server) = facts.ok_or(DatabaseError::Unexpected)?;
@@ -156,9 +157,9 @@ impl Session {
         let logs_statements = self.variable("log_bin")?.as_deref() == Some("ON")
             && self.variable("binlog_format")?.as_deref() == Some("STATEMENT");
         let isolation = if logs_statements {
-            "REPEATABLE READ"
+            "REPEATABLE-READ"
         } else {
-            "READ COMMITTED"
+            "READ-COMMITTED"
         };
         // MySQL's limit is for queries alone.
         let time_limit = match self.vendor {
@@ -171,16 +172,23 @@ impl Session {
                  SESSION sql_auto_is_null = 0, SESSION sql_safe_updates = 0, SESSION foreign_key_checks = 1,
                  SESSION unique_checks = 1, SESSION innodb_lock_wait_timeout = {wait}, SESSION lock_wait_timeout = {wait}"
         );
-        self.isolation = format!(
-            "SET SESSION autocommit = 1; SET SESSION TRANSACTION ISOLATION LEVEL {isolation}, READ WRITE"
+        // MariaDB has the one name, MySQL the other, and later MariaDBs both.
+        let prefix = match self.variable("transaction_isolation")? {
+            Some(_) => "transaction",
+            None => "tx",
+        };
+        // All in one statement: each answer is a packet, and wakes us.
+        self.beginning = format!(
+            "{}, SESSION autocommit = 1, SESSION {prefix}_isolation = '{isolation}', SESSION {prefix}_read_only = 0",
+            self.settings
         );
-        self.settle()
+        let settings = self.settings.clone();
+        self.query(&settings)
     }
 
     /// Sets what everything here relies on. Code on a target's table (a trigger, a function) can have set something else since.
-    pub fn settle(&mut self) -> Result<(), DatabaseError> {
-        let settings = self.settings.clone();
-        self.query(&settings)
+    pub fn settling(&self) -> Step {
+        Step::Text(self.settings.clone())
     }
 
     /// Takes back all that a statement may have left behind in the session: temporary tables, variables, locks of `GET_LOCK`.
@@ -215,107 +223,29 @@ impl Session {
         Ok(row.map(|(_, value)| value))
     }
 
-    /// Runs statements without parameters, separated by `;`. The first that fails ends it.
-    pub fn query(&mut self, sql: &str) -> Result<(), DatabaseError> {
-        self.limited(|conn| {
-            // Dropping the result would pass over errors of all statements but the first.
-            let mut result = conn.query_iter(sql)?;
-            while let Some(rows) = result.iter() {
-                for row in rows {
-                    row?;
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Runs a prepared statement; returns how many rows matched.
-    pub fn run(&mut self, sql: &str, params: impl Into<Params>) -> Result<u64, DatabaseError> {
-        let params = params.into();
-        let (rows, id) = self.limited(|conn| {
-            conn.exec_drop(sql, params)?;
-            Ok((conn.affected_rows(), conn.last_insert_id()))
-        })?;
-        self.inserted = id;
-        Ok(rows)
-    }
-
-    /// The rows of a prepared query.
-    pub fn rows(
-        &mut self,
-        sql: &str,
-        params: impl Into<Params>,
-    ) -> Result<Vec<Row>, DatabaseError> {
-        let params = params.into();
-        self.limited(|conn| conn.exec(sql, params))
-    }
-
-    /// As [`Session::run`], for a table that somebody may have altered: a statement that was prepared before would hold its
-    /// parameters for values of the old columns' types.
-    pub fn run_afresh(&mut self, sql: &str, params: Vec<Value>) -> Result<u64, DatabaseError> {
-        self.limited(|conn| {
-            let statement = conn.prep(sql)?;
-            let done = conn
-                .exec_drop(&statement, positional(params))
-                .map(|()| conn.affected_rows());
-            let id = conn.last_insert_id();
-            conn.close(statement)?;
-            done.map(|rows| (rows, id))
-        })
-        .map(|(rows, id)| {
-            self.inserted = id;
-            rows
-        })
-    }
-
-    /// Has the server look at a statement, its names and the rights that it takes, without running it.
-    pub fn examine(&mut self, sql: &str) -> Result<(), DatabaseError> {
-        self.limited(|conn| conn.prep(sql).and_then(|statement| conn.close(statement)))
-    }
-
-    /// As [`Session::rows`], for a table that somebody may have altered.
-    pub fn rows_afresh(
-        &mut self,
-        sql: &str,
-        params: Vec<Value>,
-    ) -> Result<Vec<Row>, DatabaseError> {
-        self.limited(|conn| {
-            let statement = conn.prep(sql)?;
-            let rows = conn.exec(&statement, positional(params));
-            conn.close(statement)?;
-            rows
-        })
-    }
-
-    /// The rows of a prepared query, each as a tuple.
-    pub fn all<T: mysql::prelude::FromRow>(
-        &mut self,
-        sql: &str,
-        params: impl Into<Params>,
-    ) -> Result<Vec<T>, DatabaseError> {
-        let rows = self.rows(sql, params)?;
-        let read = |row: Row| mysql::from_row_opt(row).map_err(|_| DatabaseError::Unexpected);
-        rows.into_iter().map(read).collect()
-    }
-
-    /// The first row of a prepared query.
-    pub fn one<T: mysql::prelude::FromRow>(
-        &mut self,
-        sql: &str,
-        params: impl Into<Params>,
-    ) -> Result<Option<T>, DatabaseError> {
-        Ok(self.all(sql, params)?.into_iter().next())
-    }
-
-    /// The id that the last statement of [`Session::run`] or [`Session::run_afresh`] gave to a row; 0 where it gave none.
-    pub fn last_insert_id(&self) -> u64 {
-        self.inserted
-    }
-
     /// Begins a transaction, under the same settings as every other.
     pub fn begin(&mut self) -> Result<(), DatabaseError> {
-        let statements = format!("{}; {}; START TRANSACTION", self.settings, self.isolation);
-        self.query(&statements)
+        let beginning = self.beginning.clone();
+        self.send(&[&beginning, BEGIN])?;
+        Ok(())
+    }
+
+    /// As [`Session::begin`], with the transaction's first statements in the same message. What came of those is told apart from a
+    /// transaction that did not begin.
+    pub fn begin_with(
+        &mut self,
+        statements: &[&str],
+    ) -> Result<Result<Vec<Answer>, Broken>, DatabaseError> {
+        let beginning = self.beginning.clone();
+        let begun = [&beginning, BEGIN];
+        match self.send(&[&begun, statements].concat()) {
+            Ok(mut answers) => Ok(Ok(answers.split_off(begun.len()))),
+            Err(mut broken) if broken.answers.len() >= begun.len() => {
+                broken.answers.drain(..begun.len());
+                Ok(Err(broken))
+            }
+            Err(broken) => Err(broken.error),
+        }
     }
 
     /// Commits. Never interrupted by us: whoever gets an error does not know what became of it.
@@ -344,13 +274,8 @@ impl Session {
         self.query("ROLLBACK")
     }
 
-    /// Binds a value to a user variable.
-    pub fn set_variable(&mut self, name: &str, value: Option<String>) -> Result<(), DatabaseError> {
-        let value = value.map_or(Value::NULL, Value::from);
-        self.run(&format!("SET @`{name}` = ?"), (value,)).map(drop)
-    }
-
-    fn limited<T>(
+    /// Does something with the connection within the limit of time of a statement.
+    pub(super) fn limited<T>(
         &mut self,
         work: impl FnOnce(&mut Conn) -> Result<T, mysql::Error>,
     ) -> Result<T, DatabaseError> {
@@ -365,14 +290,6 @@ impl Session {
                 error => error,
             }),
         }
-    }
-}
-
-fn positional(params: Vec<Value>) -> Params {
-    if params.is_empty() {
-        Params::Empty
-    } else {
-        Params::Positional(params)
     }
 }
 

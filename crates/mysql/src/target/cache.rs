@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use synapsor_core::builder::Statement;
 
-use super::{Target, Unfit, pin};
-use crate::database::{DatabaseError, Session};
+use super::{Target, Unfit, require_foreign};
+use crate::database::{Answer, Broken, DatabaseError, Session};
 
 /// Targets that are kept at most.
 const MOST: usize = 256;
@@ -29,24 +29,29 @@ impl Targets {
         session: &mut Session,
         statement: &Statement<'_>,
         ledger_schema: &str,
+        pinned: Option<Pinned>,
     ) -> Result<Rc<Target>, Unfit> {
-        pin(session, statement, ledger_schema)?;
-        let definition = definition(session, statement)?;
-        if definition
-            .as_ref()
-            .is_some_and(|text| text.starts_with(TEMPORARY))
-        {
+        require_foreign(statement.schema, statement.table, ledger_schema)?;
+        let pinned = pinned.unwrap_or_else(|| {
+            let pinning = pinning(statement);
+            Pinned::of(session.send(&[&pinning[0], &pinning[1]]))
+        });
+        let shown = pinned.0?;
+        if shown.as_ref().is_some_and(is_temporary) {
             // Some trigger left it behind. Another session finds the table itself.
             let why = "a temporary table of the session hides the target";
             return Err(DatabaseError::Lost(why.into()).into());
         }
+        let definition = shown.as_ref().and_then(definition);
         let place = (statement.schema.to_owned(), statement.table.to_owned());
         if let (Some(definition), Some((known, target))) = (&definition, self.0.get(&place))
             && definition == known
         {
             return Ok(target.clone());
         }
-        let target = Rc::new(Target::load(session, statement, ledger_schema)?);
+        let mut target = Target::load(session, statement, ledger_schema)?;
+        target.is_shown = shown.is_some();
+        let target = Rc::new(target);
         if let Some(definition) = definition {
             if self.0.len() >= MOST {
                 self.0.clear();
@@ -57,24 +62,61 @@ impl Targets {
     }
 }
 
-/// A table's definition, without the number that the next row gets; `None` for a view, whose table may change while it does not, and
-/// where it may not be seen.
-fn definition(
-    session: &mut Session,
-    statement: &Statement<'_>,
-) -> Result<Option<String>, DatabaseError> {
-    let query = format!(
-        "SHOW CREATE TABLE `{}`.`{}`",
-        statement.schema, statement.table
-    );
-    let row = match session.rows(&query, ()) {
-        Err(DatabaseError::Server(told)) if !told.is_lost() => return Ok(None),
-        rows => rows?.into_iter().next(),
-    };
+/// A target that stays as it is defined until the transaction under way ends: how the server shows it, `None` where it may not be
+/// seen; or why it could not be pinned.
+pub struct Pinned(Result<Option<Answer>, DatabaseError>);
+
+impl Pinned {
+    /// What pins a statement's target; `None` for one that is never looked at.
+    pub fn statements(statement: &Statement<'_>, ledger_schema: &str) -> Option<[String; 2]> {
+        let is_foreign = require_foreign(statement.schema, statement.table, ledger_schema).is_ok();
+        is_foreign.then(|| pinning(statement))
+    }
+
+    /// What came of those statements.
+    pub fn of(taken: Result<Vec<Answer>, Broken>) -> Self {
+        Pinned(match taken {
+            Ok(mut answers) => Ok(answers.pop()),
+            Err(Broken {
+                answers,
+                error: DatabaseError::Server(told),
+            }) if answers.len() == 1 && !told.is_transient() => Ok(None),
+            Err(broken) => Err(broken.error),
+        })
+    }
+
+    /// Why the connection is gone, where it is.
+    pub fn loss(&self) -> Option<DatabaseError> {
+        self.0.as_ref().err().filter(|e| e.is_lost()).cloned()
+    }
+}
+
+fn pinning(statement: &Statement<'_>) -> [String; 2] {
+    let (schema, table) = (statement.schema, statement.table);
+    // From a cache of queries the server would answer without a look at the table.
+    let look = format!("SELECT SQL_NO_CACHE 1 FROM `{schema}`.`{table}` LIMIT 0");
+    [look, showing(schema, table)]
+}
+
+/// The statement that shows how a table or a view is defined.
+pub fn showing(schema: &str, table: &str) -> String {
+    format!("SHOW CREATE TABLE `{schema}`.`{table}`")
+}
+
+/// True where the server shows a temporary table of the session, which hides the one that is meant.
+pub fn is_temporary(shown: &Answer) -> bool {
+    text(shown).is_some_and(|text| text.starts_with(TEMPORARY))
+}
+
+/// A table's definition, without the number that the next row gets; `None` for a view, whose table may change while it does not.
+fn definition(shown: &Answer) -> Option<String> {
     // A view has more columns.
-    let cells = row.map(mysql::Row::unwrap).filter(|cells| cells.len() == 2);
-    let text = cells.and_then(|mut cells| mysql::from_value_opt::<String>(cells.remove(1)).ok());
-    Ok(text.map(without_counter))
+    let is_table = shown.rows.first().is_some_and(|row| row.len() == 2);
+    text(shown).filter(|_| is_table).map(without_counter)
+}
+
+fn text(shown: &Answer) -> Option<String> {
+    shown.rows.first()?.get_opt(1)?.ok()
 }
 
 fn without_counter(definition: String) -> String {

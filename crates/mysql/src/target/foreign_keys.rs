@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use mysql::Value;
+use mysql::{Row, Value};
 use synapsor_core::builder::{Operation, Param, Role, Statement};
 use synapsor_core::refusal::{Code, Refusal};
 
 use super::{Target, Unfit};
-use crate::database::{DatabaseError, Session, Vendor};
+use crate::database::{Answer, DatabaseError, Literal, Session, Step, Vendor, read};
 use crate::value::Typed;
 
 /// Bits of InnoDB's `TYPE`: on delete cascade and set null; on update cascade and set null.
@@ -30,6 +30,28 @@ struct Widening {
     values: Vec<Value>,
 }
 
+/// What [`Place::listing`] gave.
+pub enum Listed {
+    /// Foreign keys.
+    Rows(Vec<Row>),
+    /// We may not see them.
+    Denied,
+}
+
+impl Listed {
+    /// What came of the query.
+    ///
+    /// # Errors
+    /// Another than that we may not see them.
+    pub fn of(answer: Result<Answer, DatabaseError>) -> Result<Self, DatabaseError> {
+        match answer {
+            Ok(answer) => Ok(Listed::Rows(answer.rows)),
+            Err(error) if is_denied(&error) => Ok(Listed::Denied),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// What an update may not change: the columns of its row that others refer to.
 #[derive(Default)]
 pub struct Cascades(Vec<Widening>);
@@ -46,15 +68,19 @@ pub struct Place<'a> {
 
 impl Cascades {
     /// Looks, before the statement, which rows refer to the locked one; from then on no more can come. A delete with such rows is
-    /// refused at once.
+    /// refused at once. `listed` is what [`Place::listing`] gave once the row was locked.
     ///
     /// # Errors
     /// `WRITEBACK_CASCADE_BLOCKED: <why or table>`, also where that can't be told.
-    pub fn before(session: &mut Session, place: &Place<'_>) -> Result<Self, Unfit> {
+    pub fn before(
+        session: &mut Session,
+        place: &Place<'_>,
+        listed: Option<Listed>,
+    ) -> Result<Self, Unfit> {
         let Some(bits) = bits(place.statement.operation) else {
             return Ok(Cascades::default());
         };
-        let Some(mut widenings) = place.widenings(session, bits)? else {
+        let Some(mut widenings) = place.widenings(session, bits, listed)? else {
             return Ok(Cascades::default());
         };
         for widening in &mut widenings {
@@ -81,10 +107,19 @@ impl Cascades {
     /// # Errors
     /// `WRITEBACK_CASCADE_BLOCKED: <why>`
     pub fn require_sight(session: &mut Session, place: &Place<'_>) -> Result<(), Unfit> {
-        match bits(place.statement.operation) {
-            Some(bits) => place.widenings(session, bits).map(drop),
-            None => Ok(()),
-        }
+        let Some(bits) = bits(place.statement.operation) else {
+            return Ok(());
+        };
+        let listed = match place.listing(session.vendor()) {
+            Some(listing) => {
+                let answers = session.take(&[listing]).map_err(DatabaseError::from);
+                Some(Listed::of(
+                    answers.map(|mut a| a.pop().unwrap_or_default()),
+                )?)
+            }
+            None => None,
+        };
+        place.widenings(session, bits, listed).map(drop)
     }
 
     /// Requires, after an update and all that came with it (triggers, generated columns), that nothing has changed that others refer to.
@@ -116,38 +151,53 @@ impl Place<'_> {
         self.target.base == (self.target.schema.clone(), self.target.name.clone())
     }
 
-    /// The foreign keys to the target's table that change their rows along; `None` where an update touches nothing that they could
-    /// refer to.
-    ///
-    /// # Errors
-    /// `WRITEBACK_CASCADE_BLOCKED` where they can't be seen.
-    fn widenings(&self, session: &mut Session, bits: u32) -> Result<Option<Vec<Widening>>, Unfit> {
-        let (foreign, columns) = match session.vendor() {
+    /// The query of the foreign keys to the target's table that change their rows along. `None` for an insert, and for a table whose
+    /// foreign keys can't be found.
+    pub fn listing(&self, vendor: Vendor) -> Option<Step> {
+        let bits = bits(self.statement.operation)?;
+        let (foreign, columns) = match vendor {
             Vendor::MySql => ("INNODB_FOREIGN", "INNODB_FOREIGN_COLS"),
             Vendor::MariaDb => ("INNODB_SYS_FOREIGN", "INNODB_SYS_FOREIGN_COLS"),
         };
         let (schema, table) = &self.target.base;
         if !is_plain(schema) || !is_plain(table) {
-            return Err(blocked("foreign keys to a table of that name can't be found").into());
+            return None;
         }
-        let query = format!(
+        Some(Step::Text(format!(
             "SELECT f.ID, f.FOR_NAME, c.FOR_COL_NAME, c.REF_COL_NAME
              FROM information_schema.{foreign} f JOIN information_schema.{columns} c ON c.ID = f.ID
-             WHERE lower(f.REF_NAME) = lower(?) AND f.TYPE & ? <> 0 ORDER BY f.ID, c.POS"
-        );
-        let name = format!("{schema}/{table}");
-        let rows: Vec<(String, String, String, String)> = match session.all(&query, (name, bits)) {
-            Err(error) if is_denied(&error) => {
+             WHERE lower(f.REF_NAME) = lower({name}) AND f.TYPE & {bits} <> 0 ORDER BY f.ID, c.POS",
+            name = Literal::from(&format!("{schema}/{table}"))
+        )))
+    }
+
+    /// The foreign keys that were listed; `None` where an update touches nothing that they could refer to.
+    ///
+    /// # Errors
+    /// `WRITEBACK_CASCADE_BLOCKED` where they can't be seen.
+    fn widenings(
+        &self,
+        session: &mut Session,
+        bits: u32,
+        listed: Option<Listed>,
+    ) -> Result<Option<Vec<Widening>>, Unfit> {
+        let rows = match listed {
+            Some(Listed::Rows(rows)) => rows,
+            Some(Listed::Denied) => {
                 if bits == ON_UPDATE && self.is_table() && !self.writes_indexed(session)? {
                     return Ok(None);
                 }
                 let why = "foreign keys can't be seen without the right PROCESS";
                 return Err(blocked(why).into());
             }
-            rows => rows?,
+            None => {
+                let why = "foreign keys to a table of that name can't be found";
+                return Err(blocked(why).into());
+            }
         };
         let mut widenings = BTreeMap::new();
-        for (id, child, own, referred) in rows {
+        for row in rows {
+            let (id, child, own, referred): (String, String, String, String) = read(row)?;
             let (schema, table) = child.split_once('/').unwrap_or(("", child.as_str()));
             let widening = widenings.entry(id).or_insert_with(|| Widening {
                 schema: schema.to_owned(),
@@ -200,8 +250,8 @@ impl Place<'_> {
             self.table(),
             conditions.join(" AND ")
         );
-        let row = session.rows_afresh(&query, params)?.into_iter().next();
-        Ok(row.map(mysql::Row::unwrap).unwrap_or_default())
+        let row = session.run_afresh(&query, params)?.rows.into_iter().next();
+        Ok(row.map(Row::unwrap).unwrap_or_default())
     }
 
     /// Locks the row by the key that is referred to: by its primary key alone, others could still refer to it.
@@ -211,7 +261,7 @@ impl Place<'_> {
                 "SELECT 1 FROM {} WHERE {conditions} FOR UPDATE",
                 self.table()
             );
-            session.rows_afresh(&query, params)?;
+            session.run_afresh(&query, params)?;
         }
         Ok(())
     }
@@ -241,8 +291,8 @@ impl Widening {
         let (schema, table) = (quoted(&self.schema), quoted(&self.table));
         let query =
             format!("SELECT 1 FROM {schema}.{table} WHERE {conditions} LIMIT 1 LOCK IN SHARE MODE");
-        match session.rows_afresh(&query, params) {
-            Ok(rows) => Ok(!rows.is_empty()),
+        match session.run_afresh(&query, params) {
+            Ok(answer) => Ok(!answer.rows.is_empty()),
             Err(error) if is_denied(&error) => Ok(true),
             Err(error) => Err(error.into()),
         }

@@ -12,10 +12,10 @@ use synapsor_core::decision::Decision;
 use synapsor_core::failure::Failure;
 use synapsor_core::refusal::{Code, Refusal};
 
-use crate::database::{Cells, DatabaseError, Session, Vendor};
+use crate::database::{Answer, Cells, DatabaseError, Session, Step, Vendor};
 use crate::value::{self, Column, ColumnType, Typed};
-pub use cache::Targets;
-pub use foreign_keys::{Cascades, Place};
+pub use cache::{Pinned, Targets};
+pub use foreign_keys::{Cascades, Listed, Place};
 
 /// Databases of the server itself.
 const SYSTEM_SCHEMAS: [&str; 5] = [
@@ -38,6 +38,8 @@ pub struct Target {
     columns: Vec<Column>,
     /// Names of the primary key's columns; none for a view.
     pub primary_key: Vec<String>,
+    /// The server shows us how it is defined.
+    pub is_shown: bool,
 }
 
 /// Why a target, a column or a value is no good; or the database's own trouble.
@@ -124,7 +126,25 @@ impl Target {
             base,
             columns,
             primary_key,
+            is_shown: false,
         })
+    }
+
+    /// Shows what its name stands for now, for [`Target::require_uncovered`].
+    pub fn showing(&self) -> Step {
+        Step::Text(cache::showing(&self.schema, &self.name))
+    }
+
+    /// Requires that its name stands for it still: a trigger can have made a temporary table of that name, which would be looked at in
+    /// its place.
+    ///
+    /// # Errors
+    /// `WRITEBACK_TARGET_UNSUPPORTED: <why>`
+    pub fn require_uncovered(&self, shown: &Answer) -> Result<(), Refusal> {
+        match cache::is_temporary(shown) {
+            true => Err(unsupported("a trigger hides it behind a temporary table")),
+            false => Ok(()),
+        }
     }
 
     /// A column by its name, which MySQL compares without regard to case.
@@ -209,14 +229,6 @@ impl Target {
             unsupported(&format!("{} is of type {}", column.name, column.data_type)).into()
         })
     }
-}
-
-/// Keeps a statement's target as it is defined until the transaction under way ends.
-fn pin(session: &mut Session, statement: &Statement<'_>, ledger_schema: &str) -> Result<(), Unfit> {
-    let (schema, table) = (statement.schema, statement.table);
-    require_foreign(schema, table, ledger_schema)?;
-    session.rows(&format!("SELECT 1 FROM `{schema}`.`{table}` LIMIT 0"), ())?;
-    Ok(())
 }
 
 /// Neither the server's own tables nor the ledger.

@@ -2,8 +2,9 @@
 //! and what a row holds is compared by what it is, not by its collation.
 //!
 //! Each family of types has a file of its own, which knows how a value of it is sent and how a cell of it comes back
-//! from a prepared statement. The session is expected in strict mode, in utf8mb4 and at `+00:00`. A statement must be
-//! prepared after the column was looked at: a server keeps a parameter in the type that its column had when the
+//! from a prepared statement. The session is expected in strict mode, in utf8mb4 and at `+00:00`. Most values can be
+//! sent as a part of a statement's text, too: see [`Typed::literal`]. For the others, a statement must be prepared
+//! after the column was looked at: a server keeps a parameter in the type that its column had when the
 //! statement was prepared, and stores nonsense where the column has another type by then.
 
 mod address;
@@ -34,6 +35,8 @@ use mysql::Value;
 use synapsor_core::json::Json;
 use synapsor_core::refusal::{Code, Refusal};
 
+use crate::database::Literal;
+
 pub use column::{Column, ColumnType};
 pub use exact::Exact;
 
@@ -51,6 +54,43 @@ impl Typed {
         parameter: Value::NULL,
         exact: Exact::Null,
     };
+
+    /// The parameter as a part of a statement's text, where the server takes it for the same there: `None` for floats and times.
+    pub fn literal(&self) -> Option<Literal<'_>> {
+        match (&self.parameter, &self.exact) {
+            (Value::NULL, _) => Some(Literal::Null),
+            (Value::Int(number), _) => Some(Literal::Number((*number).into())),
+            (Value::UInt(number), _) => Some(Literal::Number((*number).into())),
+            // Compared as a text, it would be compared as a float.
+            (Value::Bytes(bytes), Exact::Decimal(_)) => {
+                let is_plain = |b: &u8| matches!(b, b'-' | b'.' | b'0'..=b'9');
+                let digits = bytes.iter().all(is_plain).then_some(bytes);
+                digits.and_then(|digits| std::str::from_utf8(digits).ok().map(Literal::Decimal))
+            }
+            (Value::Bytes(bytes), _) => Some(Literal::of_bytes(bytes)),
+            (Value::Date(year, month, day, hour, minute, second, microsecond), _) => {
+                let rest = [*month, *day, *hour, *minute, *second];
+                Some(Literal::DateTime(*year, rest, *microsecond))
+            }
+            (Value::Float(_) | Value::Double(_) | Value::Time(..), _) => None,
+        }
+    }
+
+    /// The bytes of the parameter, where they can be many.
+    pub fn size(&self) -> usize {
+        match &self.parameter {
+            Value::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+
+    /// An integer that is sent and kept as it is.
+    pub fn of_number(number: u64) -> Self {
+        Typed {
+            parameter: Value::UInt(number),
+            exact: Exact::Integer(number.into()),
+        }
+    }
 
     /// A text that is sent and kept as it is.
     fn of_text(text: String) -> Self {
@@ -94,6 +134,11 @@ pub fn guard(value: &Json, column: &Column, ty: &ColumnType) -> Result<Typed, Re
     ty.family()
         .guard(value)
         .map_err(|fault| fault.refusal(column))
+}
+
+/// True for a column whose cells tell as much in a text as in the form that a prepared statement returns.
+pub fn is_whole_in_text(column: &Column) -> bool {
+    !matches!(column.data_type.as_str(), "float" | "double" | "time")
 }
 
 /// What a row's cell holds, as a prepared statement returns it. `None` for a cell that is not understood: then

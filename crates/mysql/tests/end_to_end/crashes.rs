@@ -51,7 +51,7 @@ fn a_program_killed_while_it_tries_again_leaves_nothing_half_done(flavor: Flavor
     let (stage, proxy) = Stage::new(flavor).with_effects().behind_a_proxy();
     let steps = [
         steps::of_trying_again(),
-        steps::of_applying(&stage, Deed::Close).split_off(6),
+        steps::of_applying(&stage, Deed::Close).split_off(4),
     ];
     let mut applied = Vec::new();
     for (step, ticket) in steps.concat().iter().zip(1..) {

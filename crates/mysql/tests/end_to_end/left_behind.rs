@@ -120,6 +120,10 @@ fn settings_that_a_trigger_changed_do_not_reach_the_next_proposal(flavor: Flavor
         "SET SESSION foreign_key_checks = 0",
         "SET SESSION time_zone = '+05:00'",
         "SET SESSION sql_auto_is_null = 1",
+        // How the rest of the message is read that the statement came in.
+        "SET SESSION sql_mode = 'ANSI_QUOTES,IGNORE_SPACE,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'",
+        "SET SESSION character_set_client = gbk, SESSION collation_connection = gbk_bin",
+        "SET SESSION character_set_client = sjis, SESSION character_set_results = latin1",
     ] {
         let stage = with_trigger(flavor, code);
         require_quiet(&stage);

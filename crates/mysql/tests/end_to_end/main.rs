@@ -43,6 +43,7 @@ mod overtaken;
 mod planted;
 mod precedence;
 mod report_faults;
+mod round_trips;
 mod running;
 mod secret_files;
 mod secrets;

@@ -38,22 +38,22 @@ impl Step {
     }
 }
 
-/// The steps of a proposal's transaction, in order.
+/// The steps of a proposal's transaction, in order. It begins in one message with the claim.
 pub fn of_applying(stage: &Stage, deed: Deed) -> Vec<Step> {
     let (statement, look) = (statement(stage, deed), "LIMIT 2");
-    let mut statements = vec!["START TRANSACTION", ".ledger (key_hash"];
+    let mut statements = vec![".ledger (key_hash"];
     match deed {
         // The tenant of the new row is looked at afterwards.
         Deed::Open => statements.extend([statement.as_str(), look]),
         Deed::Close | Deed::Remove => statements.extend([look, &statement]),
     }
-    statements.extend(["next_attempt_at = CASE WHEN", COMMIT]);
+    statements.extend(["SET next_attempt_at = ", COMMIT]);
     around(&statements)
 }
 
 /// The steps at which a receipt is read that there was before, of a proposal that is tried again.
 pub fn of_trying_again() -> Vec<Step> {
-    around(&[".ledger WHERE key_hash = UNHEX(SHA2(?, 256)) FOR UPDATE"])
+    around(&["SELECT `key`, proposal_digest"])
 }
 
 /// The steps of marking a report that was accepted. The COMMIT is the second one of a poll.

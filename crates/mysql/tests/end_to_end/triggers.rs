@@ -9,6 +9,8 @@ use crate::stage::Stage;
 on_both! {
     a_trigger_that_moves_the_row_is_found_out_and_everything_is_rolled_back
     a_trigger_that_moves_a_new_row_is_found_out
+    a_temporary_table_over_the_target_hides_nothing_that_a_trigger_did
+    a_temporary_table_is_found_where_the_target_s_definition_may_not_be_seen
     a_trigger_that_changes_other_columns_is_none_of_our_business
     a_trigger_s_error_tells_nobody_outside_what_it_says
     an_error_that_a_trigger_borrows_is_taken_as_the_server_s_own
@@ -118,6 +120,87 @@ fn a_trigger_that_moves_a_new_row_is_found_out(flavor: Flavor) {
             .as_deref(),
         Some("good")
     );
+}
+
+/// The second look would read the temporary table in place of the row.
+fn a_temporary_table_over_the_target_hides_nothing_that_a_trigger_did(flavor: Flavor) {
+    let stage = Stage::new(flavor);
+    let columns = "id int, tenant varchar(9), version int, said text";
+    let covers = [
+        ("bare", format!("({columns})")),
+        (
+            "forged",
+            "AS SELECT 1 AS id, 'acme' AS tenant, 1 AS version, 'y' AS said".to_owned(),
+        ),
+        (
+            "other",
+            "AS SELECT 'acme' AS tenant, 'one' AS id, NOW() AS version".to_owned(),
+        ),
+    ];
+    for (name, cover) in &covers {
+        let action = format!(
+            "BEGIN CREATE TEMPORARY TABLE IF NOT EXISTS {name} {cover}; SET NEW.tenant = 'globex'; END"
+        );
+        stage.furnish(&table(name, "BEFORE UPDATE", &action));
+        stage.furnish(&table(
+            &format!("new_{name}"),
+            "BEFORE INSERT",
+            &action.replace(name, &format!("new_{name}")),
+        ));
+        let update = stage
+            .update(name)
+            .id(name)
+            .key("id", 1)
+            .tenant("tenant", "acme");
+        stage.approve(update.conflict("version", 1).change("said", "y"));
+        let insert = stage
+            .insert(&format!("new_{name}"))
+            .id(&format!("new_{name}"));
+        stage.approve(insert.change("id", 3).tenant("tenant", "acme"));
+    }
+    stage.approve(stage.close(1));
+    let polled = stage.poll();
+    for (name, _) in &covers {
+        for name in [(*name).to_owned(), format!("new_{name}")] {
+            assert_ne!(polled.result(&name)["status"], "applied", "{name}");
+            assert_eq!(rows(&stage, &name), UNTOUCHED, "{name}");
+        }
+    }
+    assert_eq!(polled.outcome("close_1"), "applied", "it harms no other");
+}
+
+fn a_temporary_table_is_found_where_the_target_s_definition_may_not_be_seen(flavor: Flavor) {
+    let stage = Stage::new(flavor);
+    let action = "BEGIN IF NEW.said = 'move' THEN
+            CREATE TEMPORARY TABLE IF NOT EXISTS narrow AS SELECT 1 AS id, 'acme' AS tenant, 1 AS version, 'y' AS said;
+            SET NEW.tenant = 'globex';
+        END IF; END";
+    stage
+        .shop
+        .execute(&table("narrow", "BEFORE UPDATE", action));
+    stage.grant("SELECT (id, tenant, version, said), UPDATE (said) ON narrow");
+    let numbered = "CREATE TABLE numbered (id int AUTO_INCREMENT PRIMARY KEY, tenant varchar(9), said text);
+        CREATE TRIGGER on_numbered BEFORE INSERT ON numbered FOR EACH ROW BEGIN IF NEW.said = 'move' THEN
+            CREATE TEMPORARY TABLE IF NOT EXISTS numbered AS SELECT 1 AS id, 'acme' AS tenant UNION SELECT 2, 'acme';
+            SET NEW.tenant = 'globex';
+        END IF; END;";
+    stage.shop.execute(numbered);
+    stage.grant("SELECT (id, tenant), INSERT (tenant, said) ON numbered");
+    for said in ["move", "stay"] {
+        let update = stage.update("narrow").id(&format!("update_{said}"));
+        let update = update.key("id", 1).tenant("tenant", "acme");
+        stage.approve(update.conflict("version", 1).change("said", said));
+        let insert = stage.insert("numbered").id(&format!("insert_{said}"));
+        stage.approve(insert.change("said", said).tenant("tenant", "acme"));
+    }
+    let polled = stage.poll();
+    for operation in ["update", "insert"] {
+        let moved = polled.outcome(&format!("{operation}_move"));
+        assert!(moved.starts_with("WRITEBACK_TARGET_UNSUPPORTED"), "{moved}");
+        assert_eq!(polled.outcome(&format!("{operation}_stay")), "applied");
+    }
+    assert_eq!(rows(&stage, "narrow"), "1:acme:1:stay,2:acme:1:x");
+    assert_eq!(stage.number("SELECT count(*) FROM numbered"), 1);
 }
 
 fn a_trigger_that_changes_other_columns_is_none_of_our_business(flavor: Flavor) {
