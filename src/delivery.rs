@@ -37,7 +37,7 @@ pub struct Delivery<'a> {
     under_way: HashMap<usize, Owed>,
     /// Keys of reports that were handed over by whoever decided, and are not written down yet: a walk comes by them.
     handed_over: HashSet<String>,
-    /// Some were not, as there was no room.
+    /// Some were not, as there was no room, or nothing is sent any more.
     has_left_some: bool,
     walk: Walk,
     marks: Vec<Mark>,
@@ -67,26 +67,32 @@ impl<'a> Delivery<'a> {
     }
 
     /// Does what can be done without a wait: sends the reports of what was decided and committed a moment ago, and writes
-    /// down what is known by now. Where there is no room, those are left in the ledger, to be taken later.
+    /// down what is known by now. What can't be sent now is left in the ledger, to be taken later.
     pub fn advance(&mut self, decided: Vec<Owed>) -> Result<(), ExtensionError> {
         self.collect();
+        self.walk.is_at_the_end = false;
+        let has_room = self.dispatch.outstanding() + decided.len() <= HANDED_OVER;
+        if has_room && self.dispatch.ending().is_none() {
+            self.hand_over_decided(decided)?;
+        } else {
+            self.has_left_some = true;
+        }
+        // After that: the commit that was waited for would else be that of these marks, which need not last.
         if self.marks.len() >= MARKED_AT_ONCE {
             self.mark()?;
         }
-        self.walk.is_at_the_end = false;
-        let has_room = self.dispatch.outstanding() + decided.len() <= HANDED_OVER;
-        if !has_room || self.dispatch.ending().is_some() {
-            self.has_left_some = true;
-            return Ok(());
-        }
+        Ok(())
+    }
+
+    fn hand_over_decided(&mut self, decided: Vec<Owed>) -> Result<(), ExtensionError> {
         if decided.is_empty() {
             return Ok(());
         }
         within(self.transactions.for_waiting(), || {
             require_secured(durable::secure_own_commits())
         })?;
-        self.handed_over
-            .extend(decided.iter().map(|owed| owed.key.clone()));
+        let keys = decided.iter().map(|owed| owed.key.clone());
+        self.handed_over.extend(keys);
         self.hand_over(decided);
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use synapsor_mysql_testbed::Flavor;
+use synapsor_testbed::Proposal;
 
 use crate::program::Ended;
 use crate::stage::Stage;
@@ -38,6 +39,13 @@ fn rows(stage: &Stage, table: &str) -> String {
 
 const UNTOUCHED: &str = "1:acme:1:x,2:acme:1:x";
 
+/// An update of the first row of a table, with every guard.
+fn guarded_update(stage: &Stage, name: &str) -> Proposal {
+    let update = stage.update(name).id(name).key("id", 1);
+    let update = update.tenant("tenant", "acme").conflict("version", 1);
+    update.change("said", "y")
+}
+
 fn a_trigger_that_moves_the_row_is_found_out_and_everything_is_rolled_back(flavor: Flavor) {
     let stage = Stage::new(flavor);
     let actions = [
@@ -49,12 +57,7 @@ fn a_trigger_that_moves_the_row_is_found_out_and_everything_is_rolled_back(flavo
     ];
     for (name, action) in actions {
         stage.furnish(&table(name, "BEFORE UPDATE", action));
-        let update = stage
-            .update(name)
-            .id(name)
-            .key("id", 1)
-            .tenant("tenant", "acme");
-        stage.approve(update.conflict("version", 1).change("said", "y"));
+        stage.approve(guarded_update(&stage, name));
     }
     let polled = stage.poll();
     for (name, action) in actions {
@@ -147,12 +150,7 @@ fn a_temporary_table_over_the_target_hides_nothing_that_a_trigger_did(flavor: Fl
             "BEFORE INSERT",
             &action.replace(name, &format!("new_{name}")),
         ));
-        let update = stage
-            .update(name)
-            .id(name)
-            .key("id", 1)
-            .tenant("tenant", "acme");
-        stage.approve(update.conflict("version", 1).change("said", "y"));
+        stage.approve(guarded_update(&stage, name));
         let insert = stage
             .insert(&format!("new_{name}"))
             .id(&format!("new_{name}"));
